@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 SHOWN_LIMIT = 200
 """Characters that text from outside may fill in a label, a log line or a page (the interface's bound on label values)."""
@@ -151,6 +151,10 @@ class HopMethod(StrEnum):
     TIME_EXCEEDED = "time_exceeded"
     ANSWERS = "answers"
     OFF = "off"
+
+
+K = TypeVar("K", VerdictKind, DiagnosisKind)
+"""What can be believed: the judgement on a port, or on a school."""
 
 
 class Words(NamedTuple):
@@ -318,6 +322,8 @@ class Distance:
     hops: int | None = None
     arriving: int | None = None
     method: HopMethod = HopMethod.OFF
+    router: str | None = None
+    """The address that the last router before the server showed in a time-exceeded (IPv6: its own)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,11 +388,13 @@ class AddressReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What is believed of a port, and since when (UTC seconds)."""
+class Standing(Generic[K]):
+    """What is believed, and since when (UTC seconds). A veil hides it while the monitor itself cannot judge."""
 
-    verdict: Verdict
+    believed: K | None
     since: float
+    veil: K | None = None
+    veiled_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

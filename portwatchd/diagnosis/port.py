@@ -1,0 +1,233 @@
+"""From the facts of one port to its verdict: one pure function that reads like the table of proofs.
+
+The proofs are those of a TCP SYN whose TTL expires on the last router before the server, and of the TTL with which
+answers arrive: who answers, and from how far, tells whether the router forwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
+
+from portwatchd.model import (
+    Answer,
+    Distance,
+    Family,
+    HopEvidence,
+    HopMethod,
+    Outcome,
+    Proof,
+    Stage,
+    Verdict,
+    VerdictKind,
+)
+
+if TYPE_CHECKING:
+    from portwatchd.model import Observation, Service
+
+
+class Identity(StrEnum):
+    """Whose answer it is, by certificate name and host key."""
+
+    RIGHT = "right"
+    OTHER = "other"
+    NOT_KNOWN = "not_known"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the other ports say: a cause is read from their contrast."""
+
+    server_answers: bool = False
+    """Another port at this address was answered by the school's server."""
+    router_alive: bool = False
+    """Something shows that the router lives: its own RST or ICMP, a time-exceeded, a ping."""
+    other_family_alive: bool = False
+    """The server answers over the other address family."""
+    distance: Distance = Distance()
+    router: str | None = None
+    """The address of the last router before the server, where IPv6 showed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of one port when it is judged."""
+
+    service: Service
+    family: Family
+    address: str
+    observation: Observation
+    hop: HopEvidence = HopEvidence()
+    identity: Identity = Identity.NOT_KNOWN
+    control_lost: bool = False
+    """The monitor cannot reach this port at a host that surely answers on it."""
+    scene: Scene = Scene()
+
+
+def connected(observation: Observation) -> bool:
+    """Whether somebody accepted the connection, whatever was said afterwards."""
+    match observation.outcome:
+        case Outcome.REFUSED | Outcome.REJECTED | Outcome.UNREACHABLE | Outcome.UNRESOLVED | Outcome.LOCAL_ERROR:
+            return False
+        case Outcome.TIMEOUT:
+            return observation.stopped not in {None, Stage.RESOLVE, Stage.CONNECT}
+        case _:
+            return True
+
+
+def judge(facts: Facts) -> Verdict:
+    """Return the verdict on a port, with its proof. Total: every combination of facts has one."""
+    seen = facts.observation
+    if seen.void or seen.outcome in {Outcome.LOCAL_ERROR, Outcome.UNRESOLVED}:
+        return Verdict(VerdictKind.UNKNOWN, Proof.NONE, seen.detail)
+    verdict = _answered(facts) if connected(seen) else _failed(facts)
+    if verdict.kind is VerdictKind.FORWARD_LOST and not facts.service.required:
+        return Verdict(VerdictKind.UNUSED, verdict.proof, verdict.detail)
+    if verdict.kind is VerdictKind.SERVICE_DOWN and facts.service.alias_of is not None:
+        return Verdict(VerdictKind.UNUSED, verdict.proof, "forwarded, but not to the port it is an alias of")
+    return verdict
+
+
+def forwarded(verdict: Verdict) -> bool | None:
+    """Return whether the router forwards the port, as far as the verdict knows it."""
+    match verdict.kind:
+        case VerdictKind.FORWARD_LOST | VerdictKind.ROUTER_ANSWERS | VerdictKind.UNUSED:
+            return False
+        case VerdictKind.OK | VerdictKind.SERVICE_FAULTY | VerdictKind.WRONG_DEVICE:
+            return True
+        case VerdictKind.SERVICE_DOWN | VerdictKind.SERVER_FILTERED | VerdictKind.SERVER_DOWN:
+            return True if verdict.proof in {Proof.HOP, Proof.ICMP} else None
+        case VerdictKind.LINE_DOWN | VerdictKind.BLOCKED_HERE | VerdictKind.UNKNOWN:
+            return None
+        case _ as never:
+            assert_never(never)
+
+
+def expired_at_router(facts: Facts) -> bool:
+    """Whether a time-exceeded came from the probed address itself: the router has a forward for the port (IPv4 only)."""
+    reply = facts.hop.at_router
+    return (
+        facts.family is Family.IPV4
+        and reply is not None
+        and reply.answer is Answer.EXPIRED
+        and reply.offender == facts.address
+    )
+
+
+def _answered(facts: Facts) -> Verdict:
+    """Somebody accepted the connection: whose answer is it, and is it a proper one."""
+    seen, hop = facts.observation, facts.hop
+    if hop.at_router is not None and hop.at_router.answer is Answer.CONNECTED and facts.family is Family.IPV4:
+        return Verdict(VerdictKind.ROUTER_ANSWERS, Proof.HOP, "the router accepts the connection itself")
+    if hop.same_machine is False:
+        if facts.family is Family.IPV4 and not expired_at_router(facts) and _nobody_behind(facts):
+            return Verdict(VerdictKind.ROUTER_ANSWERS, Proof.HOP, "the answer does not come from the server")
+        return Verdict(VerdictKind.WRONG_DEVICE, Proof.HOP, "the answer comes from another machine than the server")
+    if facts.identity is Identity.OTHER:
+        return Verdict(VerdictKind.WRONG_DEVICE, Proof.IDENTITY, seen.detail or "another machine answers")
+    if seen.outcome in {Outcome.OK, Outcome.CERTIFICATE_INVALID}:
+        return Verdict(VerdictKind.OK, Proof.ANSWER, seen.detail)
+    return Verdict(VerdictKind.SERVICE_FAULTY, Proof.ANSWER, seen.detail)
+
+
+def _nobody_behind(facts: Facts) -> bool:
+    """Whether the SYN that expires on the router met an answer of the router's own, or was not sent."""
+    return facts.hop.at_router is None or facts.hop.at_router.answer in {Answer.RESET, Answer.REJECTED}
+
+
+def _failed(facts: Facts) -> Verdict:
+    """No connection came about: by hop, by ICMP, or by contrast with the other ports."""
+    if facts.control_lost:
+        return Verdict(VerdictKind.BLOCKED_HERE, Proof.CONTRAST, "the control of this port cannot be reached either")
+    return _by_hop(facts) or _by_icmp(facts) or _by_contrast(facts)
+
+
+def _by_hop(facts: Facts) -> Verdict | None:
+    """Rules 1, 2, 6 and 8 of the proof: who answers at which distance."""
+    outcome, hop = facts.observation.outcome, facts.hop
+    if expired_at_router(facts):
+        return _forwarded_yet_failed(facts)
+    if facts.family is Family.IPV4 and hop.at_router is not None:
+        match hop.at_router.answer:
+            case Answer.CONNECTED:
+                return Verdict(VerdictKind.ROUTER_ANSWERS, Proof.HOP, "the router accepts the connection itself")
+            case Answer.RESET:
+                return Verdict(VerdictKind.FORWARD_LOST, Proof.HOP, "the router resets the connection itself")
+            case Answer.REJECTED if hop.at_router.offender == facts.address:
+                return Verdict(VerdictKind.FORWARD_LOST, Proof.HOP, "the router rejects the connection itself")
+            case Answer.SILENT if outcome is Outcome.TIMEOUT and hop.controlled and facts.scene.server_answers:
+                return Verdict(
+                    VerdictKind.FORWARD_LOST, Proof.HOP, "the router drops the connection: no trace of a forward"
+                )
+            case Answer.SILENT if outcome is Outcome.REFUSED and hop.same_machine is not False and hop.controlled:
+                return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "refused from behind the router")
+            case Answer.SILENT if outcome is Outcome.REJECTED and hop.controlled:
+                return Verdict(VerdictKind.SERVER_FILTERED, Proof.HOP, "rejected from behind the router")
+            case _:
+                pass
+    if outcome is Outcome.REFUSED and hop.same_machine is not None:
+        if hop.same_machine:
+            return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "the server itself refuses the connection")
+        return Verdict(VerdictKind.FORWARD_LOST, Proof.HOP, "refused by another machine than the server: the router")
+    return None
+
+
+def _forwarded_yet_failed(facts: Facts) -> Verdict:
+    """The router has the forward; what lies behind it fails."""
+    match facts.observation.outcome:
+        case Outcome.REFUSED if facts.hop.same_machine is False:
+            return Verdict(VerdictKind.SERVER_FILTERED, Proof.HOP, "forwarded, and refused by a filter of the router")
+        case Outcome.REFUSED:
+            return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "forwarded, and the server refuses")
+        case Outcome.REJECTED:
+            return Verdict(VerdictKind.SERVER_FILTERED, Proof.HOP, "forwarded, and rejected by a filter")
+        case Outcome.UNREACHABLE if facts.scene.server_answers:
+            return Verdict(VerdictKind.WRONG_DEVICE, Proof.HOP, "forwarded to an address where no machine answers")
+        case _ if facts.scene.server_answers:
+            return Verdict(VerdictKind.SERVER_FILTERED, Proof.HOP, "forwarded, and dropped behind the router")
+        case _:
+            return Verdict(VerdictKind.SERVER_DOWN, Proof.HOP, "forwarded, and no machine answers behind the router")
+
+
+def _by_icmp(facts: Facts) -> Verdict | None:
+    """What the ICMP answer and its sender prove alone."""
+    seen, scene = facts.observation, facts.scene
+    own = seen.offender == facts.address
+    match seen.outcome:
+        case Outcome.REJECTED if facts.family is Family.IPV6:
+            if own:
+                return Verdict(VerdictKind.SERVER_FILTERED, Proof.ICMP, "the server rejects the connection")
+            return Verdict(VerdictKind.FORWARD_LOST, Proof.ICMP, f"rejected by the router {seen.offender}")
+        case Outcome.REJECTED if own:
+            return Verdict(VerdictKind.FORWARD_LOST, Proof.ICMP, "rejected from the router's address")
+        case Outcome.REJECTED:
+            return Verdict(VerdictKind.BLOCKED_HERE, Proof.ICMP, f"rejected on the way, by {seen.offender}")
+        case Outcome.UNREACHABLE if facts.family is Family.IPV4 and own:
+            if scene.server_answers:
+                return Verdict(VerdictKind.WRONG_DEVICE, Proof.ICMP, "forwarded to an address where no machine answers")
+            return Verdict(VerdictKind.SERVER_DOWN, Proof.ICMP, "the router says that the server cannot be reached")
+        case Outcome.UNREACHABLE if not scene.server_answers:
+            if facts.family is Family.IPV6 and (scene.router_alive or (scene.router and seen.offender == scene.router)):
+                return Verdict(
+                    VerdictKind.SERVER_DOWN, Proof.ICMP, f"the router {seen.offender} cannot reach the server"
+                )
+            return Verdict(VerdictKind.LINE_DOWN, Proof.ICMP, f"{seen.offender} on the way cannot reach the school")
+        case _:
+            return None
+
+
+def _by_contrast(facts: Facts) -> Verdict:
+    """Only the other ports, and what was learnt before, are left to compare with."""
+    scene = facts.scene
+    if scene.server_answers:
+        return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "other ports of the server answer, this one does not")
+    if scene.router_alive:
+        return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "the router lives, and nothing shows a forward")
+    if scene.other_family_alive:
+        return Verdict(
+            VerdictKind.FORWARD_LOST, Proof.CONTRAST, "the server answers over the other address family only"
+        )
+    reply = facts.hop.at_router
+    expected = scene.distance.method is HopMethod.TIME_EXCEEDED and reply is not None and reply.answer is Answer.SILENT
+    return Verdict(VerdictKind.LINE_DOWN, Proof.HOP if expected else Proof.CONTRAST, "no sign of life from the router")
