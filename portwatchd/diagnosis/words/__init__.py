@@ -2,8 +2,8 @@
 
 from portwatchd.diagnosis.words.language import LANGUAGES, choose_language, say
 from portwatchd.diagnosis.words.lists import bounded, spans
-from portwatchd.diagnosis.words.remedy import remedy
-from portwatchd.diagnosis.words.summary import summary
+from portwatchd.diagnosis.words.remedies import remedy
+from portwatchd.diagnosis.words.sentences import summary
 from portwatchd.diagnosis.words.tables import (
     diagnosis_words,
     outcome_words,

@@ -23,7 +23,7 @@ def choose_language(value: str | None) -> str:
     ranked: list[tuple[float, int, str]] = []
     for position, item in enumerate((value or "").split(",")[:CHOICES_LIMIT]):
         tag, *parameters = (part.strip() for part in item.split(";"))
-        language = tag.replace("_", "-").partition("-")[0].partition(".")[0].lower()
+        language = tag.replace("_", "-").replace(".", "-").replace("@", "-").partition("-")[0].lower()
         weight = _weight(parameters)
         if language in LANGUAGES and weight > 0:
             ranked.append((-weight, position, language))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.words.language import say
-from portwatchd.model import Family, PortReport, VerdictKind, Words
+from portwatchd.model import Family, PortReport, Proof, Report, VerdictKind, Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ FAMILY_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
 
 def spans(ports: Iterable[int], limit: int | None = None, lang: str = "en") -> str:
-    """Return ports in rising order as compact spans, `63017, 63040-63042`; at most `limit` spans, then how many more."""
+    """Return ports as compact spans, `63017, 63040-63042`; at most `limit` spans, then how many more ports."""
     found: list[tuple[int, int]] = []
     for port in sorted(set(ports)):
         if found and port == found[-1][1] + 1:
@@ -67,6 +67,15 @@ def lives_elsewhere(group: Sequence[PortReport], everything: Sequence[PortReport
         if port.service.name == group[0].service.name and port.family not in failing:
             return port.family if port.verdict.kind is VerdictKind.OK else None
     return None
+
+
+def router_shows(report: Report) -> bool:
+    """Whether the router itself was met on a port that the diagnosis rests on: then its address is reachable."""
+    return any(
+        port.verdict.kind in {VerdictKind.FORWARD_LOST, VerdictKind.ROUTER_ANSWERS}
+        and port.verdict.proof in {Proof.HOP, Proof.ICMP}
+        for port in report.diagnosis.concerned
+    )
 
 
 def _one(group: Sequence[PortReport], everything: Sequence[PortReport], lang: str, note: str) -> str:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.words.language import say
-from portwatchd.diagnosis.words.lists import AND, FAMILY_NAMES, by_service, lives_elsewhere, named
+from portwatchd.diagnosis.words.lists import FAMILY_NAMES, by_service, lives_elsewhere, named, router_shows
 from portwatchd.diagnosis.words.tables import outcome_words
 from portwatchd.model import DiagnosisKind, Outcome, Policy, PortReport, Report, VerdictKind, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CONSEQUENCES_SHOWN = 3
 """Consequences that one sentence can carry."""
 
-ARTICLES = frozenset({"A", "An", "Its", "Mail", "No", "Nobody", "People", "Pupils", "Teachers", "The", "Users"})
-"""First words of an English consequence that lose their capital behind a colon."""
+SMALL_WORDS = frozenset(
+    {
+        *("A", "An", "Its", "Mail", "No", "Nobody", "People", "Pupils", "Teachers", "The", "Users"),
+        *("Das", "Der", "Die", "Ein", "Eine", "Es", "Kein", "Keine", "Niemand"),
+    }
+)
+"""First words of a consequence that have a capital only at the start of a sentence."""
 
 HARMLESS = frozenset({Outcome.STARTTLS_MISSING, Outcome.STARTTLS_INJECTED})
 """Faults that do not yet bring the consequence of a lost port: mail still comes, unencrypted."""
@@ -38,8 +43,8 @@ BLOCKED = Words(
     "Die Schule ließ sich nicht beurteilen: Die Überwachung erreicht {} nirgends, der Fehler liegt also bei ihr.",
 )
 DNS_FAILED = Words(
-    "The name {} cannot be resolved: nobody finds the school by its name.",
-    "Der Name {} lässt sich nicht auflösen: Niemand findet die Schule unter ihrem Namen.",
+    "The name {host} cannot be resolved: nobody finds the school by its name.",
+    "Der Name {host} lässt sich nicht auflösen: Niemand findet die Schule unter ihrem Namen.",
 )
 LINE_DOWN = Words(
     "The school's router shows no sign of life: nothing at the school can be reached from outside.",
@@ -55,11 +60,17 @@ ALL_LOST = Words(
 )
 IPV4_LOST = Words(
     "No required port can be reached over IPv4, while IPv6 works: the line has probably lost its public IPv4 address.",
-    "Über IPv4 ist kein nötiger Port erreichbar, über IPv6 schon: "
-    "Der Anschluss hat wohl keine öffentliche IPv4-Adresse mehr.",
+    "Über IPv4 ist kein nötiger Port erreichbar, über IPv6 schon: Der Anschluss hat wohl keine öffentliche "
+    "IPv4-Adresse mehr.",
+)
+IPV4_FORWARDS = Words(
+    "The router forwards no required port over IPv4 any more, while IPv6 works: whoever has only IPv4 cannot get in.",
+    "Der Router leitet über IPv4 keinen nötigen Port mehr weiter, über IPv6 schon: "
+    "Wer nur IPv4 hat, kommt nicht hinein.",
 )
 IPV6_LOST = Words(
-    "No required port can be reached over IPv6, while IPv4 works: the router no longer lets IPv6 through to the server.",
+    "No required port can be reached over IPv6, while IPv4 works: the router no longer lets IPv6 through to the "
+    "server.",
     "Über IPv6 ist kein nötiger Port erreichbar, über IPv4 schon: Der Router lässt IPv6 nicht mehr zum Server durch.",
 )
 WRONG_DEVICE_ALL = Words(
@@ -72,6 +83,9 @@ WRONG_DEVICE = Words(
 )
 REACHABLE_BUT = Words("Every required port is reachable, but", "Alle nötigen Ports sind erreichbar, aber")
 STILL_WORKS = Words("over {} it still works", "Über {} geht es noch")
+AND_LAST = Words(", and ", " und ")
+"""Before the last clause: the lists inside clauses have an `and` of their own, so English needs the comma."""
+
 AND_MORE = Words("and more", "und weiteres")
 
 FORWARD_CLAUSES: Mapping[VerdictKind, Words] = {
@@ -99,34 +113,8 @@ BROKEN: Mapping[Policy, Words] = {
 
 def summary(report: Report, lang: str) -> str:
     """Return one plain sentence: what is wrong at the school, on which ports, and what follows from it."""
-    match report.diagnosis.kind:
-        case DiagnosisKind.OK:
-            return _all_well(report, lang)
-        case DiagnosisKind.UNKNOWN:
-            blocked = [port for port in report.ports if port.verdict.kind is VerdictKind.BLOCKED_HERE]
-            return say(BLOCKED, lang).format(named(blocked, report.ports, lang)) if blocked else say(NOT_JUDGED, lang)
-        case DiagnosisKind.DNS_FAILED:
-            return say(DNS_FAILED, lang).format(report.school.host)
-        case DiagnosisKind.LINE_DOWN:
-            return say(LINE_DOWN, lang)
-        case DiagnosisKind.SERVER_DOWN:
-            return say(SERVER_DOWN, lang)
-        case DiagnosisKind.ALL_FORWARDS_LOST:
-            return say(ALL_LOST, lang)
-        case DiagnosisKind.IPV4_LOST:
-            return say(IPV4_LOST, lang)
-        case DiagnosisKind.IPV6_LOST:
-            return say(IPV6_LOST, lang)
-        case DiagnosisKind.WRONG_DEVICE:
-            return _wrong_device(report, lang)
-        case DiagnosisKind.FORWARDS_LOST:
-            return _clauses(Words("The router", "Der Router"), FORWARD_CLAUSES, report, lang)
-        case DiagnosisKind.SERVICES_DOWN:
-            return _clauses(Words("The server", "Der Server"), SERVICE_CLAUSES, report, lang)
-        case DiagnosisKind.POLICY_VIOLATED:
-            return _policies(report, lang)
-        case _ as never:
-            assert_never(never)
+    kind = report.diagnosis.kind
+    return MADE[kind](report, lang) if kind in MADE else say(FIXED[kind], lang).format(host=report.school.host)
 
 
 def _all_well(report: Report, lang: str) -> str:
@@ -140,6 +128,17 @@ def _all_well(report: Report, lang: str) -> str:
     return say(ALL_WELL, lang)
 
 
+def _not_judged(report: Report, lang: str) -> str:
+    required = [port for port in report.ports if port.service.required]
+    if required and all(port.verdict.kind is VerdictKind.BLOCKED_HERE for port in required):
+        return say(BLOCKED, lang).format(named(required, report.ports, lang))
+    return say(NOT_JUDGED, lang)
+
+
+def _ipv4_lost(report: Report, lang: str) -> str:
+    return say(IPV4_FORWARDS if router_shows(report) else IPV4_LOST, lang)
+
+
 def _wrong_device(report: Report, lang: str) -> str:
     wrong = report.diagnosis.concerned
     if not wrong or not any(port.verdict.kind is VerdictKind.OK for port in report.ports):
@@ -147,18 +146,31 @@ def _wrong_device(report: Report, lang: str) -> str:
     return f"{say(WRONG_DEVICE, lang).format(named(wrong, report.ports, lang))}{_consequence(wrong, report, lang)}."
 
 
+def _forwards(report: Report, lang: str) -> str:
+    return _clauses(Words("The router", "Der Router"), FORWARD_CLAUSES, report, lang)
+
+
+def _services(report: Report, lang: str) -> str:
+    return _clauses(Words("The server", "Der Server"), SERVICE_CLAUSES, report, lang)
+
+
 def _clauses(subject: Words, clauses: Mapping[VerdictKind, Words], report: Report, lang: str) -> str:
-    """Return `The router no longer forwards 25 (smtp), and answers on 443 (https) itself: <what follows>.`"""
+    """Return `The router no longer forwards 25 (smtp), and answers on 443 (https) itself`, and what follows from it.
+
+    A verdict without a clause of its own is told by the first one: a dead port among living ones has lost its forward.
+    """
     concerned = report.diagnosis.concerned
     said: list[str] = []
+    usual = next(iter(clauses))
     for kind, words in clauses.items():
-        ports = [port for port in concerned if port.verdict.kind is kind]
+        ports = [port for port in concerned if (port.verdict.kind if port.verdict.kind in clauses else usual) is kind]
         if ports:
             said.append(say(words, lang).format(named(ports, report.ports, lang, _fault(kind, ports, lang))))
     if not said:
         return say(NOT_JUDGED, lang)
-    between = f", {say(AND, lang)} "
-    return f"{say(subject, lang)} {between.join(said)}{_consequence(concerned, report, lang)}."
+    if len(said) > 1:
+        said[-2:] = [f"{said[-2]}{say(AND_LAST, lang)}{said[-1]}"]
+    return f"{say(subject, lang)} {', '.join(said)}{_consequence(concerned, report, lang)}."
 
 
 def _fault(kind: VerdictKind, ports: Sequence[PortReport], lang: str) -> str:
@@ -170,7 +182,7 @@ def _fault(kind: VerdictKind, ports: Sequence[PortReport], lang: str) -> str:
 
 
 def _consequence(ports: Sequence[PortReport], report: Report, lang: str) -> str:
-    """Return `: <what follows>` for the services that work over no family; that the other family works, for the rest."""
+    """Return `: <what follows>` for services that work over no family; else that the other family still works."""
     texts: list[str] = []
     alive = set()
     groups = by_service(ports)
@@ -180,22 +192,23 @@ def _consequence(ports: Sequence[PortReport], report: Report, lang: str) -> str:
         observation = group[0].observation
         faulty = group[0].verdict.kind is VerdictKind.SERVICE_FAULTY
         if elsewhere is None and not (faulty and observation is not None and observation.outcome in HARMLESS):
-            text = _lowered(say(group[0].service.consequence, lang), lang)
+            text = _lowered(say(group[0].service.consequence, lang))
             texts += [text] if text and text not in texts else []
     if len(texts) > CONSEQUENCES_SHOWN:
         texts[CONSEQUENCES_SHOWN:] = [say(AND_MORE, lang)]
     family = next(iter(alive), None)
     if not texts and len(alive) == 1 and family is not None:
         texts = [say(STILL_WORKS, lang).format(FAMILY_NAMES[family])]
-    return f": {'; '.join(texts)}" if texts else ""
-
-
-def _lowered(sentence: str, lang: str) -> str:
-    """Return a sentence as it stands behind a colon: no full stop; in German a capital, in English none."""
-    text = sentence.strip().rstrip(".")
+    told = "; ".join(texts)
     if lang == "de":
-        return text[:1].upper() + text[1:]
-    return text[:1].lower() + text[1:] if text.partition(" ")[0] in ARTICLES else text
+        told = told[:1].upper() + told[1:]  # a whole sentence behind a colon begins with a capital
+    return f": {told}" if told else ""
+
+
+def _lowered(sentence: str) -> str:
+    """Return a sentence as it stands in the middle of another one: no full stop, no capital that is not needed."""
+    text = sentence.strip().rstrip(".")
+    return text[:1].lower() + text[1:] if text.partition(" ")[0] in SMALL_WORDS else text
 
 
 def _policies(report: Report, lang: str) -> str:
@@ -209,3 +222,21 @@ def _policies(report: Report, lang: str) -> str:
         if ports:
             said.append(say(words, lang).format(named(ports, report.ports, lang)))
     return f"{say(REACHABLE_BUT, lang)} {'; '.join(said)}." if said else say(NOT_JUDGED, lang)
+
+
+FIXED: Mapping[DiagnosisKind, Words] = {
+    DiagnosisKind.DNS_FAILED: DNS_FAILED,
+    DiagnosisKind.LINE_DOWN: LINE_DOWN,
+    DiagnosisKind.SERVER_DOWN: SERVER_DOWN,
+    DiagnosisKind.ALL_FORWARDS_LOST: ALL_LOST,
+    DiagnosisKind.IPV6_LOST: IPV6_LOST,
+}
+MADE: Mapping[DiagnosisKind, Callable[[Report, str], str]] = {
+    DiagnosisKind.UNKNOWN: _not_judged,
+    DiagnosisKind.IPV4_LOST: _ipv4_lost,
+    DiagnosisKind.WRONG_DEVICE: _wrong_device,
+    DiagnosisKind.FORWARDS_LOST: _forwards,
+    DiagnosisKind.SERVICES_DOWN: _services,
+    DiagnosisKind.POLICY_VIOLATED: _policies,
+    DiagnosisKind.OK: _all_well,
+}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.words.language import say
-from portwatchd.diagnosis.words.lists import bounded, named
+from portwatchd.diagnosis.words.lists import bounded, named, router_shows
 from portwatchd.model import DiagnosisKind, Family, Policy, PortReport, Protocol, Report, VerdictKind, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NOTHING = Words("Nothing to do.", "Es ist nichts zu tun.")
 MONITOR = Words(
@@ -18,10 +18,10 @@ MONITOR = Words(
     "ihres Rechenzentrums.",
 )
 DNS = Words(
-    "Check the name {} for typing errors, then its records at the domain's name servers. With DynDNS, check that the "
-    "router still reports its address (FRITZ!Box: Internet -> Freigaben -> DynDNS).",
-    "Prüfen Sie den Namen {} auf Tippfehler, dann seine Einträge bei den Nameservern der Domain. Bei DynDNS prüfen Sie, "
-    "ob der Router seine Adresse noch meldet (FRITZ!Box: Internet -> Freigaben -> DynDNS).",
+    "Check the name {host} for typing errors, then its records at the domain's name servers. With DynDNS, check that "
+    "the router still reports its address (FRITZ!Box: Internet -> Freigaben -> DynDNS).",
+    "Prüfen Sie den Namen {host} auf Tippfehler, dann seine Einträge bei den Nameservern der Domain. Bei DynDNS "
+    "prüfen Sie, ob der Router seine Adresse noch meldet (FRITZ!Box: Internet -> Freigaben -> DynDNS).",
 )
 LINE = Words(
     "Ask at the school whether the internet works. If not: check the router's power and cables, restart it, then call "
@@ -33,8 +33,8 @@ LINE = Words(
 SERVER = Words(
     "Check the server: is it switched on, is its network cable plugged in, does it still have the address that the "
     "router forwards to?",
-    "Prüfen Sie den Server: Ist er eingeschaltet, steckt sein Netzwerkkabel, hat er noch die Adresse, an die der Router "
-    "weiterleitet?",
+    "Prüfen Sie den Server: Ist er eingeschaltet, steckt sein Netzwerkkabel, hat er noch die Adresse, an die der "
+    "Router weiterleitet?",
 )
 ALL_LOST = Words(
     "Set up the forwards in the router again; a reset, an update or a new router often removes them. FRITZ!Box: "
@@ -44,38 +44,38 @@ ALL_LOST = Words(
     "mit der Adresse des Servers.",
 )
 IPV4 = Words(
-    "Ask the provider whether the line was switched to DS-Lite or CGNAT, and demand a public IPv4 address (often called "
-    "dual stack). If it still has one, check the forwards in the router (FRITZ!Box: Internet -> Freigaben -> "
+    "Ask the provider whether the line was switched to DS-Lite or CGNAT, and demand a public IPv4 address (often "
+    "called dual stack). If it still has one, check the forwards in the router (FRITZ!Box: Internet -> Freigaben -> "
     "Portfreigaben).",
-    "Fragen Sie den Anbieter, ob der Anschluss auf DS-Lite oder CGNAT umgestellt wurde, und verlangen Sie eine öffentliche "
-    "IPv4-Adresse (oft „Dual Stack“ genannt). Hat er noch eine, prüfen Sie die Weiterleitungen im Router (FRITZ!Box: "
-    "Internet -> Freigaben -> Portfreigaben).",
+    "Fragen Sie den Anbieter, ob der Anschluss auf DS-Lite oder CGNAT umgestellt wurde, und verlangen Sie eine "
+    "öffentliche IPv4-Adresse (oft „Dual Stack“ genannt). Hat er noch eine, prüfen Sie die Weiterleitungen im Router "
+    "(FRITZ!Box: Internet -> Freigaben -> Portfreigaben).",
 )
 IPV6 = Words(
-    "Open the router's IPv6 firewall for the server again: the opening belongs to one device, and a new network card or "
-    "address changes its interface ID. FRITZ!Box: Internet -> Freigaben -> Portfreigaben, choose the server and check "
-    "its IPv6 interface ID. Check the name's AAAA record too.",
+    "Open the router's IPv6 firewall for the server again: the opening belongs to one device, and a new network card "
+    "or address changes its interface ID. FRITZ!Box: Internet -> Freigaben -> Portfreigaben, choose the server and "
+    "check its IPv6 interface ID. Check the name's AAAA record too.",
     "Geben Sie den Server in der IPv6-Firewall des Routers neu frei: Die Freigabe gilt für ein Gerät, und eine neue "
-    "Netzwerkkarte oder Adresse ändert dessen Interface-ID. FRITZ!Box: Internet -> Freigaben -> Portfreigaben, dort den "
-    "Server wählen und seine IPv6-Interface-ID prüfen. Prüfen Sie auch den AAAA-Eintrag des Namens.",
+    "Netzwerkkarte oder Adresse ändert dessen Interface-ID. FRITZ!Box: Internet -> Freigaben -> Portfreigaben, dort "
+    "den Server wählen und seine IPv6-Interface-ID prüfen. Prüfen Sie auch den AAAA-Eintrag des Namens.",
 )
 WRONG_DEVICE = Words(
-    "Check which device has the address that the router forwards to: another one (a NAS, for example) may have got the "
-    "server's address by DHCP. Give the server a fixed address and let the forwards lead there (FRITZ!Box: Internet -> "
-    "Freigaben -> Portfreigaben).",
-    "Prüfen Sie, welches Gerät die Adresse hat, an die der Router weiterleitet: Ein anderes (etwa ein NAS) kann per DHCP "
-    "die Adresse des Servers bekommen haben. Geben Sie dem Server eine feste Adresse und leiten Sie dorthin weiter "
-    "(FRITZ!Box: Internet -> Freigaben -> Portfreigaben).",
+    "Check which device has the address that the router forwards to: another one (a NAS, for example) may have got "
+    "the server's address by DHCP. Give the server a fixed address and let the forwards lead there (FRITZ!Box: "
+    "Internet -> Freigaben -> Portfreigaben).",
+    "Prüfen Sie, welches Gerät die Adresse hat, an die der Router weiterleitet: Ein anderes (etwa ein NAS) kann per "
+    "DHCP die Adresse des Servers bekommen haben. Geben Sie dem Server eine feste Adresse und leiten Sie dorthin "
+    "weiter (FRITZ!Box: Internet -> Freigaben -> Portfreigaben).",
 )
 ALIAS = Words(
     "The router must map {} to the port of {} on the server.",
     "Der Router muss {} auf den Port von {} am Server abbilden.",
 )
 FORWARD = Words(
-    "In the router, forward {} to the server again. FRITZ!Box: Internet -> Freigaben -> Portfreigaben; best is Exposed "
-    "Host, then no port can be forgotten.",
-    "Leiten Sie {} im Router wieder an den Server weiter. FRITZ!Box: Internet -> Freigaben -> Portfreigaben; am besten "
-    "als Exposed Host, dann kann kein Port vergessen werden.",
+    "In the router, forward {} to the server again. FRITZ!Box: Internet -> Freigaben -> Portfreigaben; best is "
+    "Exposed Host, then no port can be forgotten.",
+    "Leiten Sie {} im Router wieder an den Server weiter. FRITZ!Box: Internet -> Freigaben -> Portfreigaben; am "
+    "besten als Exposed Host, dann kann kein Port vergessen werden.",
 )
 FORWARD_IPV6 = Words(
     "In the router's IPv6 firewall, open {} for the server again. FRITZ!Box: Internet -> Freigaben -> Portfreigaben, "
@@ -86,8 +86,9 @@ FORWARD_IPV6 = Words(
 ROUTER_ANSWERS = Words(
     "On {} the router's own remote access takes the port: switch it off or move it to another port, then forward the "
     "port. FRITZ!Box: Internet -> Freigaben -> FRITZ!Box-Dienste (Internetzugriff, MyFRITZ!).",
-    "Auf {} belegt der Fernzugang des Routers den Port: Schalten Sie ihn ab oder legen Sie ihn auf einen anderen Port, "
-    "dann leiten Sie den Port weiter. FRITZ!Box: Internet -> Freigaben -> FRITZ!Box-Dienste (Internetzugriff, MyFRITZ!).",
+    "Auf {} belegt der Fernzugang des Routers den Port: Schalten Sie ihn ab oder legen Sie ihn auf einen anderen "
+    "Port, dann leiten Sie den Port weiter. FRITZ!Box: Internet -> Freigaben -> FRITZ!Box-Dienste (Internetzugriff, "
+    "MyFRITZ!).",
 )
 SERVICE_DOWN = Words(
     "On the server, check whether the service is running, and start it: {}.",
@@ -124,18 +125,19 @@ POLICIES: Mapping[Policy, Words] = {
     ),
     Policy.PLAINTEXT_REFUSED: Words(
         "Let the service refuse logins before encryption, or passwords cross the internet readable.",
-        "Lassen Sie den Dienst Anmeldungen vor der Verschlüsselung ablehnen, sonst gehen Passwörter lesbar durchs Internet.",
+        "Lassen Sie den Dienst Anmeldungen vor der Verschlüsselung ablehnen, sonst gehen Passwörter lesbar durchs "
+        "Internet.",
     ),
     Policy.CERTIFICATE_VALID: Words(
         "Renew the certificate for the server's name, install the complete chain and let every service load it.",
-        "Erneuern Sie das Zertifikat für den Namen des Servers, installieren Sie die vollständige Kette und lassen Sie "
-        "jeden Dienst sie laden.",
+        "Erneuern Sie das Zertifikat für den Namen des Servers, installieren Sie die vollständige Kette und lassen "
+        "Sie jeden Dienst sie laden.",
     ),
     Policy.CERTIFICATE_FRESH: Words(
         "Find out why the certificate is not renewed before it runs out: port 80 must reach the server, and the "
         "services must load the new one.",
-        "Klären Sie, warum das Zertifikat nicht erneuert wird, bevor es abläuft: Port 80 muss den Server erreichen, und "
-        "die Dienste müssen das neue laden.",
+        "Klären Sie, warum das Zertifikat nicht erneuert wird, bevor es abläuft: Port 80 muss den Server erreichen, "
+        "und die Dienste müssen das neue laden.",
     ),
 }
 
@@ -157,37 +159,16 @@ DAEMONS: Mapping[Protocol, str] = {
 
 def remedy(report: Report, lang: str) -> str:
     """Return what to do about the report's diagnosis, in one to four plain sentences."""
-    match report.diagnosis.kind:
-        case DiagnosisKind.OK:
-            return say(NOTHING, lang)
-        case DiagnosisKind.UNKNOWN:
-            return say(MONITOR, lang)
-        case DiagnosisKind.DNS_FAILED:
-            return say(DNS, lang).format(report.school.host)
-        case DiagnosisKind.LINE_DOWN:
-            return say(LINE, lang)
-        case DiagnosisKind.SERVER_DOWN:
-            return say(SERVER, lang)
-        case DiagnosisKind.ALL_FORWARDS_LOST:
-            return say(ALL_LOST, lang)
-        case DiagnosisKind.IPV4_LOST:
-            return say(IPV4, lang)
-        case DiagnosisKind.IPV6_LOST:
-            return say(IPV6, lang)
-        case DiagnosisKind.WRONG_DEVICE:
-            return _wrong_device(report, lang)
-        case DiagnosisKind.FORWARDS_LOST:
-            return _forwards(report, lang)
-        case DiagnosisKind.SERVICES_DOWN:
-            return _services(report, lang)
-        case DiagnosisKind.POLICY_VIOLATED:
-            return _policies(report, lang)
-        case _ as never:
-            assert_never(never)
+    kind = report.diagnosis.kind
+    return MADE[kind](report, lang) if kind in MADE else say(FIXED[kind], lang).format(host=report.school.host)
 
 
 def _of_kind(report: Report, kind: VerdictKind) -> list[PortReport]:
     return [port for port in report.diagnosis.concerned if port.verdict.kind is kind]
+
+
+def _ipv4_lost(report: Report, lang: str) -> str:
+    return say(ALL_LOST if router_shows(report) else IPV4, lang)
 
 
 def _wrong_device(report: Report, lang: str) -> str:
@@ -201,7 +182,7 @@ def _wrong_device(report: Report, lang: str) -> str:
 
 
 def _forwards(report: Report, lang: str) -> str:
-    lost = _of_kind(report, VerdictKind.FORWARD_LOST)
+    lost = [port for port in report.diagnosis.concerned if port.verdict.kind is not VerdictKind.ROUTER_ANSWERS]
     over_ipv4 = [port for port in lost if port.family is Family.IPV4]
     names_ipv4 = {port.service.name for port in over_ipv4}
     only_ipv6 = [port for port in lost if port.service.name not in names_ipv4]
@@ -247,3 +228,21 @@ def _policies(report: Report, lang: str) -> str:
         if fact.holds is False
     }
     return " ".join(say(words, lang) for policy, words in POLICIES.items() if policy in broken) or say(NOTHING, lang)
+
+
+FIXED: Mapping[DiagnosisKind, Words] = {
+    DiagnosisKind.UNKNOWN: MONITOR,
+    DiagnosisKind.DNS_FAILED: DNS,
+    DiagnosisKind.LINE_DOWN: LINE,
+    DiagnosisKind.SERVER_DOWN: SERVER,
+    DiagnosisKind.ALL_FORWARDS_LOST: ALL_LOST,
+    DiagnosisKind.IPV6_LOST: IPV6,
+    DiagnosisKind.OK: NOTHING,
+}
+MADE: Mapping[DiagnosisKind, Callable[[Report, str], str]] = {
+    DiagnosisKind.IPV4_LOST: _ipv4_lost,
+    DiagnosisKind.WRONG_DEVICE: _wrong_device,
+    DiagnosisKind.FORWARDS_LOST: _forwards,
+    DiagnosisKind.SERVICES_DOWN: _services,
+    DiagnosisKind.POLICY_VIOLATED: _policies,
+}
