@@ -114,14 +114,14 @@ SENTENCES: list[tuple[Report, str, str]] = [
             port(SUBMISSION, Verdict(VerdictKind.LINE_DOWN, Proof.CONTRAST)),
         ),
         (
-            "The router no longer forwards 63017, 63040-63042, 63099 (ftp-data), 25 (smtp) and 587 (submission), and "
-            "answers on 443 (https) itself: the web interface cannot be reached; FTP transfers fail; the school receives no mail; "
-            "and more."
+            "The router no longer forwards 63017, 63040-63042, 63099 (ftp-data), 25 (smtp) and 587 (submission), "
+            "and answers on 443 (https) itself: the web interface cannot be reached; FTP transfers fail; the school "
+            "receives no mail; and more."
         ),
         (
-            "Der Router leitet 63017, 63040-63042, 63099 (ftp-data), 25 (smtp) und 587 (submission) nicht mehr weiter und "
-            "antwortet auf 443 (https) selbst: Die Weboberfläche ist nicht erreichbar; FTP-Übertragungen scheitern; die "
-            "Schule empfängt keine E-Mails; und weiteres."
+            "Der Router leitet 63017, 63040-63042, 63099 (ftp-data), 25 (smtp) und 587 (submission) nicht mehr "
+            "weiter und antwortet auf 443 (https) selbst: Die Weboberfläche ist nicht erreichbar; FTP-Übertragungen "
+            "scheitern; die Schule empfängt keine E-Mails; und weiteres."
         ),
     ),
     (
