@@ -1,0 +1,1 @@
+"""Simulated schools on loopback, and the real daemon on them."""
