@@ -1,0 +1,21 @@
+"""Owns what the daemon is told: `load` makes a `Config` of files, or a `ConfigError` that names every problem."""
+
+from portwatchd.config.load import built_in_profiles, load
+from portwatchd.config.problem import ConfigError, Problem
+from portwatchd.config.settings import Config, FileSd, HttpSd, LatencyHistograms
+from portwatchd.config.values import Endpoint, duration, host, spell
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Endpoint",
+    "FileSd",
+    "HttpSd",
+    "LatencyHistograms",
+    "Problem",
+    "built_in_profiles",
+    "duration",
+    "host",
+    "load",
+    "spell",
+]
