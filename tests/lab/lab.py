@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import addresses as at
-from .certificates import Authority
+from .certificates import Authority, Certificate, host_key, self_signed
+from .configs.ftp import FtpSettings, ftp
+from .configs.ldap import LdapSettings, ldap
+from .configs.mail import MailSettings, mail
+from .configs.mailboxes import MailboxSettings, mailboxes
+from .configs.ssh import SshSettings, ssh
+from .configs.web import WebSettings, web
+from .daemons import Daemon, start_all
 from .dns import NameServer, Record
 from .monitor import Monitor
 from .netns import LabError, Namespace, lab_lock
@@ -34,6 +42,9 @@ PROGRAMS = {
 }
 """What the lab runs, and the Debian package of each."""
 
+SSHD_DIRECTORY = Path("/run/sshd")
+"""sshd wants this empty directory, which its service would make."""
+
 
 def missing() -> str:
     """Return why the lab cannot be built here; an empty text if it can."""
@@ -47,9 +58,74 @@ def missing() -> str:
 class School(Site):
     """One school with all its machines and their daemons."""
 
+    def __init__(self, plan: at.SchoolPlan, provider: Provider, home: Path, authority: Authority) -> None:
+        """Build the school; `start` starts its daemons."""
+        super().__init__(plan, provider)
+        host = plan.host
+        self.certificate = authority.good(host)
+        """One for the school's name, on every TLS port of the server."""
+        good = self.certificate
+
+        def put(name: str, space: Namespace, well: Any, recipe: Any) -> Daemon[Any]:  # noqa: ANN401
+            return Daemon(f"{name} of {plan.name}", space, home / name, well, recipe)
+
+        server, nas, router = self.server_space, self.nas_space, self.router_space
+        self.ssh: Daemon[SshSettings] = put("ssh", server, SshSettings(host_key()), ssh)
+        self.web: Daemon[WebSettings] = put("web", server, WebSettings(host, good), web)
+        self.ftp: Daemon[FtpSettings] = put("ftp", server, FtpSettings(host, good), ftp)
+        self.mail: Daemon[MailSettings] = put("mail", server, MailSettings(host, good), mail)
+        self.mailboxes: Daemon[MailboxSettings] = put("mailboxes", server, MailboxSettings(host, good), mailboxes)
+        self.ldap: Daemon[LdapSettings] = put("ldap", server, LdapSettings(host, good), ldap)
+        self.nas_ssh: Daemon[SshSettings] = put("nas-ssh", nas, SshSettings(host_key()), ssh)
+        self.nas_web: Daemon[WebSettings] = put("nas-web", nas, _synology(), web)
+        self.router_ssh: Daemon[SshSettings] = put("router-ssh", router, SshSettings(host_key()), ssh)
+        self.router_web: Daemon[WebSettings] = put("router-web", router, _fritzbox(), web)
+        self.server_daemons = (self.ssh, self.web, self.ftp, self.mail, self.mailboxes, self.ldap)
+        self.daemons = (*self.server_daemons, self.nas_ssh, self.nas_web, self.router_ssh, self.router_web)
+
+    def start(self) -> None:
+        """Start every daemon of the school; all of them listen when this returns."""
+        SSHD_DIRECTORY.mkdir(exist_ok=True)
+        start_all(self.daemons)
+
+    def show(self, certificate: Certificate) -> None:
+        """Show another certificate on every TLS port of the server."""
+        shown: tuple[Daemon[Any], ...] = (self.web, self.ftp, self.mail, self.mailboxes, self.ldap)
+        for daemon in shown:
+            daemon.settle(dataclasses.replace(daemon.settings, certificate=certificate))
+        start_all(shown)
+
     def record(self, ttl: int = 2) -> Record:
         """Return the school's true addresses as a DNS record."""
         return Record(self.address_v4, self.plan.server_v6, ttl)
+
+    def reset(self) -> None:
+        """Make all well again: the network, and every daemon."""
+        super().reset()
+        for daemon in self.daemons:
+            daemon.settle()
+        start_all(self.daemons)
+
+    def destroy(self) -> None:
+        """End the daemons, then remove the machines."""
+        with contextlib.ExitStack() as after:
+            after.callback(super().destroy)
+            for daemon in self.daemons:
+                after.callback(daemon.kill)
+
+
+def _synology() -> WebSettings:
+    """Return a NAS's web interface, with the certificate that it made for itself."""
+    certificate = self_signed("synology", "synology", "diskstation.local")
+    return WebSettings(
+        "synology", certificate, tls_ports=(443, 5001), redirect=None, hsts=None, page="Synology DiskStation"
+    )
+
+
+def _fritzbox() -> WebSettings:
+    """Return a router's web interface, with the certificate that it made for itself."""
+    certificate = self_signed("fritz.box", "fritz.box", "www.fritz.box", "myfritz.box")
+    return WebSettings("fritz.box", certificate, redirect=None, hsts=None, page="FRITZ!Box")
 
 
 class Lab:
@@ -69,6 +145,16 @@ class Lab:
         self.dns = NameServer(self.external, home)
         self.dns.start()
         self.dns.add(at.EXTERNAL_HOST, Record(at.EXTERNAL_V4, at.EXTERNAL_V6))
+        self.canary, self.control = self._external_daemons()
+        start_all((self.canary, self.control))
+
+    def _external_daemons(self) -> tuple[Daemon[WebSettings], Daemon[MailSettings]]:
+        """Return what the host outside runs: a web server on 443, and a mail server on 25, 465 and 587."""
+        name, good = at.EXTERNAL_HOST, self.authority.good(at.EXTERNAL_HOST)
+        return (
+            Daemon("canary", self.external, self.home / "canary", WebSettings(name, good), web),
+            Daemon("control", self.external, self.home / "control", MailSettings(name, good), mail),
+        )
 
     @property
     def school(self) -> School:
@@ -78,8 +164,9 @@ class Lab:
     def add_school(self, *, box: bool = False) -> School:
         """Build one more school, with a provider's box before its router if wanted; it stays until the end."""
         plan = at.SchoolPlan(len(self.schools), box)
-        school = School(plan, self.provider)
+        school = School(plan, self.provider, self.home / plan.name, self.authority)
         self.schools.append(school)
+        school.start()
         self.dns.add(plan.host, school.record())
         self.monitor.plans.append(plan)
         return school
@@ -101,14 +188,18 @@ class Lab:
         for school in self.schools:
             school.reset()
         self.dns.reset()
+        self.canary.reset()
+        self.control.reset()
 
     def destroy(self) -> None:
-        """End every process of the lab and remove its namespaces."""
-        self.dns.kill()
-        for school in self.schools:
-            school.destroy()
-        for space in (self.monitor.namespace, self.external, self.provider.namespace):
-            space.destroy()
+        """End every process of the lab and remove its namespaces, as far as there are any."""
+        with contextlib.ExitStack() as after:
+            for space in (self.monitor.namespace, self.external, self.provider.namespace):
+                after.callback(space.destroy)
+            for school in self.schools:
+                after.callback(school.destroy)
+            for end in (self.dns.kill, self.canary.kill, self.control.kill):
+                after.callback(end)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -103,6 +104,14 @@ class Monitor:
             env=self._environment(env),
             cwd=self.home,
         )
+
+    def sound(self, *probes: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Carry out probes of `sounding`, one after the other, and return what each found."""
+        done = self.run([sys.executable, Path(__file__).with_name("sounding.py"), json.dumps(probes)], timeout=60)
+        if done.returncode != 0:
+            raise LabError(done.stderr)
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found
 
     def popen(self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command and return it; its output comes through pipes, and the caller ends it."""
