@@ -28,6 +28,7 @@ run: $(STAMPS)/run  ## start a demo of three simulated schools; with CONFIG=my.y
 	@exec $(BIN)/portwatchd $(if $(CONFIG),run --config.file='$(CONFIG)',demo) $(ARGS)
 
 install: $(STAMPS)/run  ## .venv/bin/portwatchd, nothing else
+	@echo '$(BIN)/portwatchd is installed'
 
 test: $(STAMPS)/dev  ## the tests that need neither root nor Debian's daemons
 	@$(BIN)/pytest tests -m 'not lab' --ignore=tests/lab --ignore=tests/bench $(ARGS)

@@ -1,5 +1,6 @@
 """What holds for every test: hypothesis has no deadline of its own, and `--no-skips` turns a skip into a failure."""
 
+import asyncio
 from collections.abc import Generator
 
 import pytest
@@ -12,6 +13,11 @@ settings.load_profile("portwatchd")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a test that skips itself fails: everything must run here")
+
+
+def pytest_configure() -> None:
+    # Until somebody has said "no loop", pytest-asyncio's look at the current loop makes one that nobody closes.
+    asyncio.set_event_loop(None)
 
 
 @pytest.hookimpl(wrapper=True)
