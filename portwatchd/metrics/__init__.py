@@ -1,0 +1,1 @@
+"""What is said to Prometheus: the catalogue, the bytes of every school's report, and the daemon's own figures."""
