@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from portwatchd.diagnosis.words.language import say
 from portwatchd.diagnosis.words.lists import FAMILY_NAMES, by_service, lives_elsewhere, named, router_shows
 from portwatchd.diagnosis.words.tables import outcome_words
-from portwatchd.model import DiagnosisKind, Outcome, Policy, PortReport, Report, VerdictKind, Words
+from portwatchd.model import DiagnosisKind, Family, Outcome, Policy, PortReport, Report, VerdictKind, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +16,10 @@ CONSEQUENCES_SHOWN = 3
 """Consequences that one sentence can carry."""
 
 SMALL_WORDS = frozenset(
-    {
-        *("A", "An", "Its", "Mail", "No", "Nobody", "People", "Pupils", "Teachers", "The", "Users"),
-        *("Das", "Der", "Die", "Ein", "Eine", "Es", "Kein", "Keine", "Niemand"),
-    }
+    {"Auch", "Außerhalb", "Das", "Der", "Die", "Ein", "Eine", "Es", "Externe", "In", "Kein", "Keine", "Mit", "Niemand"}
+    | {"Ohne", "Sie", "Von"}
 )
-"""First words of a consequence that have a capital only at the start of a sentence."""
+"""First words of a German consequence that have a capital only at the start of a sentence."""
 
 HARMLESS = frozenset({Outcome.STARTTLS_MISSING, Outcome.STARTTLS_INJECTED})
 """Faults that do not yet bring the consequence of a lost port: mail still comes, unencrypted."""
@@ -184,31 +182,39 @@ def _fault(kind: VerdictKind, ports: Sequence[PortReport], lang: str) -> str:
 def _consequence(ports: Sequence[PortReport], report: Report, lang: str) -> str:
     """Return `: <what follows>` for services that work over no family; else that the other family still works."""
     texts: list[str] = []
-    alive = set()
-    groups = by_service(ports)
-    for group in groups:
+    alive: set[Family | None] = set()
+    for group in by_service(ports):
         elsewhere = lives_elsewhere(group, report.ports)
         alive.add(elsewhere)
         observation = group[0].observation
         faulty = group[0].verdict.kind is VerdictKind.SERVICE_FAULTY
         if elsewhere is None and not (faulty and observation is not None and observation.outcome in HARMLESS):
-            text = _lowered(say(group[0].service.consequence, lang))
+            text = say(group[0].service.consequence, lang).strip().rstrip(".")
             texts += [text] if text and text not in texts else []
-    if len(texts) > CONSEQUENCES_SHOWN:
-        texts[CONSEQUENCES_SHOWN:] = [say(AND_MORE, lang)]
     family = next(iter(alive), None)
     if not texts and len(alive) == 1 and family is not None:
         texts = [say(STILL_WORKS, lang).format(FAMILY_NAMES[family])]
-    told = "; ".join(texts)
+    parts = _parts(texts, lang)
     if lang == "de":
-        told = told[:1].upper() + told[1:]  # a whole sentence behind a colon begins with a capital
-    return f": {told}" if told else ""
+        parts = parts[:1].upper() + parts[1:]  # a whole sentence behind a colon begins with a capital
+    return f": {parts}" if parts else ""
 
 
-def _lowered(sentence: str) -> str:
-    """Return a sentence as it stands in the middle of another one: no full stop, no capital that is not needed."""
-    text = sentence.strip().rstrip(".")
-    return text[:1].lower() + text[1:] if text.partition(" ")[0] in SMALL_WORDS else text
+def _parts(consequences: list[str], lang: str) -> str:
+    """Return consequences in a row. One is told in full; of several, each up to its own colon."""
+    if len(consequences) == 1:
+        parts = consequences[0].split(": ")
+    else:
+        parts = [text.partition(": ")[0] for text in consequences[:CONSEQUENCES_SHOWN]]
+    told = [_lowered(part, lang) for part in parts]
+    return "; ".join([*told, *([say(AND_MORE, lang)] if len(consequences) > CONSEQUENCES_SHOWN else [])])
+
+
+def _lowered(text: str, lang: str) -> str:
+    """Return a sentence as it stands within another one: no capital on a first word that is no name."""
+    first = text.partition(" ")[0]
+    small = first in SMALL_WORDS if lang == "de" else first[1:].islower() and first.isalpha()
+    return text[:1].lower() + text[1:] if small or first == "A" else text
 
 
 def _policies(report: Report, lang: str) -> str:

@@ -20,6 +20,7 @@ from portwatchd.model import (
     Report,
     Verdict,
     VerdictKind,
+    Words,
 )
 from tests.unit.reports import (
     ALIAS,
@@ -147,6 +148,16 @@ SENTENCES: list[tuple[Report, str, str]] = [
 def test_the_summary_is_one_plain_sentence(seen: Report, english: str, german: str) -> None:
     assert words.summary(seen, "en") == english
     assert words.summary(seen, "de") == german
+
+
+def test_a_consequence_in_two_parts_makes_no_second_colon() -> None:
+    consequence = Words("The certificate ends: It is for all.", "Das Zertifikat endet: Es gilt für alle.")
+    long = replace(HTTP, consequence=consequence)
+    school = replace(SCHOOL, profile=replace(SCHOOL.profile, services=(long, SMTP)))
+    alone = report(DiagnosisKind.FORWARDS_LOST, port(long, BY_HOP), school=school)
+    assert words.summary(alone, "de").endswith("80 (http) nicht mehr weiter: Das Zertifikat endet; es gilt für alle.")
+    both = report(DiagnosisKind.FORWARDS_LOST, port(long, BY_HOP), port(SMTP, BY_HOP), school=school)
+    assert words.summary(both, "en").endswith("(smtp): the certificate ends; the school receives no mail.")
 
 
 def test_a_port_that_the_monitor_cannot_reach_anywhere_is_not_counted_as_well() -> None:
