@@ -86,6 +86,7 @@ AND_LAST = Words(", and ", " und ")
 
 AND_MORE = Words("and more", "und weiteres")
 
+NO_LOSS = frozenset({VerdictKind.OK, VerdictKind.UNUSED, VerdictKind.UNKNOWN, VerdictKind.BLOCKED_HERE})
 FORWARD_CLAUSES: Mapping[VerdictKind, Words] = {
     VerdictKind.FORWARD_LOST: Words("no longer forwards {}", "leitet {} nicht mehr weiter"),
     VerdictKind.ROUTER_ANSWERS: Words("answers on {} itself", "antwortet auf {} selbst"),
@@ -157,7 +158,7 @@ def _clauses(subject: Words, clauses: Mapping[VerdictKind, Words], report: Repor
 
     A verdict without a clause of its own is told by the first one: a dead port among living ones has lost its forward.
     """
-    concerned = report.diagnosis.concerned
+    concerned = [port for port in report.diagnosis.concerned if port.verdict.kind not in NO_LOSS]
     said: list[str] = []
     usual = next(iter(clauses))
     for kind, words in clauses.items():
