@@ -1,0 +1,67 @@
+"""The head of an HTTP/1.x response: status line and headers. Bodies are left where they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from portwatchd.model import Foreign
+from portwatchd.wire.lines import Buffer, Malformed, Reading, TooLong
+from portwatchd.wire.replies import quoted
+
+HEADER_LIMIT = 128
+"""Headers in one response; portals send some thirty, and more than this is nothing that a probe should sort through."""
+
+_STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: (.*))?", re.DOTALL)
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The head of a response; header names are in small letters."""
+
+    status: int
+    line: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+    def values(self, name: str) -> tuple[bytes, ...]:
+        """Return the values of a header, in the order in which they came."""
+        return tuple(value for key, value in self.headers if key == name)
+
+    @property
+    def banner(self) -> Foreign:
+        """What tells the server apart: the status line, Server and Location."""
+        shown = [self.line]
+        shown += [
+            f"{name.title()}: ".encode() + value for name, value in self.headers if name in {"server", "location"}
+        ]
+        return Foreign(b" | ".join(shown))
+
+
+def response(buffer: Buffer) -> Reading[Response]:
+    """Read the head of the final response, past any interim one of status 1xx (RFC 9112 4 and 5, RFC 9110 15.2)."""
+    while True:
+        line = yield from buffer.line()
+        match = _STATUS.fullmatch(line)
+        if match is None:
+            raise Malformed(f"expected an HTTP status line, got {quoted(line)}")
+        headers = yield from _headers(buffer)
+        if not match[1].startswith(b"1"):
+            return Response(int(match[1]), line, headers)
+
+
+def _headers(buffer: Buffer) -> Reading[tuple[tuple[str, bytes], ...]]:
+    """Read headers up to the empty line; a folded one is made one line again (RFC 9112 5.2)."""
+    headers: list[tuple[str, bytes]] = []
+    while line := (yield from buffer.line()):
+        if line[:1] in {b" ", b"\t"} and headers:
+            name, value = headers.pop()
+            headers.append((name, value + b" " + line.strip(b" \t")))
+            continue
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            raise Malformed(f"expected an HTTP header, got {quoted(line)}")
+        if len(headers) == HEADER_LIMIT:
+            raise TooLong(f"sends more than {HEADER_LIMIT} headers")
+        headers.append((match[1].decode().lower(), match[2]))
+    return tuple(headers)
