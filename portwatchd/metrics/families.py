@@ -47,7 +47,7 @@ PORT = ("school", "family", "port", "port_name")
 PORT_UP = MetricFamily(
     "portwatch_port_up",
     Kind.GAUGE,
-    "Whether the service answers properly from outside; for a range, whether every port known is forwarded.",
+    "Whether the service answers properly from outside (a range: all known ports are forwarded); absent if not known.",
     PORT,
 )
 PORT_FORWARDED = MetricFamily(

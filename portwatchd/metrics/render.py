@@ -51,9 +51,13 @@ _EXPOSED = families.SCHOOL_EXPOSED_HOST.name.encode()
 
 _ZERO, _ONE = b"} 0\n", b"} 1\n"
 _BIT = {False: _ZERO, True: _ONE}
-# An enum costs 0.1 µs to name and more to hash, and these are needed some hundred times a put. Hence the aliases, and
+# An enum costs 0.1 µs to name and more to hash, and these are needed some hundred times a put. Hence the alias, and
 # keys by identity: a member is one object for ever.
-_WELL, _WHOLE = VerdictKind.OK, Stage.TOTAL
+_WHOLE = Stage.TOTAL
+_UPS = {id(kind): _ONE if kind is VerdictKind.OK else _ZERO for kind in VerdictKind} | {
+    id(kind): None for kind in (VerdictKind.UNKNOWN, VerdictKind.BLOCKED_HERE)
+}
+"""Absent where the monitor itself could not judge, as in PortReport.up."""
 _VERDICTS = {
     (id(kind), id(proof)): f',verdict="{kind}",proof="{proof}"}} 1\n'.encode()
     for kind in VerdictKind
@@ -133,7 +137,9 @@ def _ports(report: Report, labels: Labels, values: Values) -> tuple[Block, ...]:
     ranges: list[bytes] = []
     for port, at in zip(report.ports, labels.ports(report.ports), strict=True):
         verdict = port.verdict
-        ups += (_UP, at, _ONE if verdict.kind is _WELL else _ZERO)
+        up = _UPS[id(verdict.kind)]
+        if up is not None:
+            ups += (_UP, at, up)
         if port.forwarded is not None:
             forwards += (_FORWARDED, at, _ONE if port.forwarded else _ZERO)
         verdicts += (_VERDICT, at, _VERDICTS[id(verdict.kind), id(verdict.proof)])

@@ -33,9 +33,10 @@ class Source(Protocol):
 class MetricStore:
     """What is exported of every school. A put costs the school's own samples, a scrape no rendering at all."""
 
-    def __init__(self, sources: Sequence[Source] = ()) -> None:
+    def __init__(self, sources: Sequence[Source] = (), *, shared_samples: int = SHARED_SAMPLES) -> None:
         """Export the samples of `sources` too, after the schools'."""
         self._sources = tuple(sources)
+        self._shared_samples = shared_samples
         self._labels: dict[str, Labels] = {}
         self._blocks: dict[str, tuple[Block, ...]] = {}
         self._answers: dict[Wish, _Answer] = {}
@@ -62,7 +63,7 @@ class MetricStore:
         if answer is None:
             blocks = list(self._blocks.values())
             made = _compressed(self._pieces(wish, blocks)) if wish.gzip else _yielding(self._pieces(wish, blocks))
-            if not wish.gzip and sum(map(_samples, blocks)) > SHARED_SAMPLES:
+            if not wish.gzip and sum(map(_samples, blocks)) > self._shared_samples:
                 async for piece in made:
                     yield piece
                 return
