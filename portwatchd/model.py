@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 SHOWN_LIMIT = 200
-"""Characters that text from outside may fill in a label, a log line or a page (the interface's bound on label values)."""
+"""Characters that text from outside may fill in a label, a log line or a page: the bound on label values."""
 
 
 class Family(StrEnum):
@@ -171,7 +171,7 @@ class Foreign:
     raw: bytes = b""
 
     def shown(self, limit: int = SHOWN_LIMIT) -> str:
-        """Return at most `limit` printable characters: UTF-8 decoded, everything else as \\xNN."""
+        """Return at most `limit` printable characters: UTF-8 decoded, everything else escaped."""
         text = self.raw[: limit * 4].decode("utf-8", "backslashreplace")
         escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
         return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
@@ -317,7 +317,7 @@ class HopReply:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far an address is: `hops` to the last router before the server, `arriving` the TTL of the server's answers."""
+    """How far an address is: `hops` to the last router before the server, `arriving` the TTL of its answers."""
 
     hops: int | None = None
     arriving: int | None = None
@@ -372,8 +372,10 @@ class PortReport:
     range: RangeState | None = None
 
     @property
-    def up(self) -> bool:
-        """Whether the service answers properly from outside."""
+    def up(self) -> bool | None:
+        """Whether the service answers properly from outside; None where the monitor itself could not judge."""
+        if self.verdict.kind in {VerdictKind.UNKNOWN, VerdictKind.BLOCKED_HERE}:
+            return None
         return self.verdict.kind is VerdictKind.OK
 
 
@@ -383,7 +385,7 @@ class AddressReport:
 
     family: Family
     address: str
-    distance: Distance = Distance()
+    distance: Distance = field(default_factory=Distance)
     exposed_host: bool | None = None
 
 

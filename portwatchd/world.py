@@ -1,4 +1,4 @@
-"""The doors to what lies outside: clock, channel, network, resolver. Only `net` walks through them; tests put doubles there."""
+"""The doors to what lies outside: clock, channel, network, resolver. Only `net` walks through them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Network(Protocol):
 
 
 class IcmpError(OSError):
-    """A connect that ICMP ended. `offender` is the address that sent it; type and code are ICMP's own (RFC 792, RFC 4443)."""
+    """A connect that ICMP ended: who sent it, and the type and code that it bears (RFC 792, RFC 4443)."""
 
     def __init__(self, errno: int, offender: str | None, icmp_type: int, icmp_code: int) -> None:
         """Keep who sent it and what it says."""

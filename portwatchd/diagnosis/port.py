@@ -6,7 +6,7 @@ answers arrive: who answers, and from how far, tells whether the router forwards
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
@@ -41,11 +41,13 @@ class Scene:
 
     server_answers: bool = False
     """Another port at this address was answered by the school's server."""
+    forward_seen: bool = False
+    """The router is seen to forward another port, behind which nothing answers."""
     router_alive: bool = False
     """Something shows that the router lives: its own RST or ICMP, a time-exceeded, a ping."""
     other_family_alive: bool = False
     """The server answers over the other address family."""
-    distance: Distance = Distance()
+    distance: Distance = field(default_factory=Distance)
     router: str | None = None
     """The address of the last router before the server, where IPv6 showed it."""
 
@@ -58,11 +60,11 @@ class Facts:
     family: Family
     address: str
     observation: Observation
-    hop: HopEvidence = HopEvidence()
+    hop: HopEvidence = field(default_factory=HopEvidence)
     identity: Identity = Identity.NOT_KNOWN
     control_lost: bool = False
     """The monitor cannot reach this port at a host that surely answers on it."""
-    scene: Scene = Scene()
+    scene: Scene = field(default_factory=Scene)
 
 
 def connected(observation: Observation) -> bool:
@@ -105,7 +107,7 @@ def forwarded(verdict: Verdict) -> bool | None:
 
 
 def expired_at_router(facts: Facts) -> bool:
-    """Whether a time-exceeded came from the probed address itself: the router has a forward for the port (IPv4 only)."""
+    """Whether a time-exceeded came from the probed address itself: the router forwards the port (IPv4 only)."""
     reply = facts.hop.at_router
     return (
         facts.family is Family.IPV4
@@ -222,6 +224,8 @@ def _by_contrast(facts: Facts) -> Verdict:
     scene = facts.scene
     if scene.server_answers:
         return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "other ports of the server answer, this one does not")
+    if scene.forward_seen:
+        return Verdict(VerdictKind.SERVER_DOWN, Proof.CONTRAST, "other ports are forwarded, and no machine answers")
     if scene.router_alive:
         return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "the router lives, and nothing shows a forward")
     if scene.other_family_alive:

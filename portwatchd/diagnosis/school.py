@@ -19,7 +19,7 @@ DEAD = LOST | {VerdictKind.SERVER_DOWN, VerdictKind.LINE_DOWN}
 
 
 def diagnose(ports: Sequence[PortReport]) -> Diagnosis:
-    """Return the first diagnosis that holds, with the ports it rests on. Optional ports decide nothing but `wrong_device`."""
+    """Return the first diagnosis that holds, with its ports. Optional ports decide nothing but `wrong_device`."""
     judged = [p for p in ports if p.service.required and p.verdict.kind not in NOT_JUDGED]
     if not judged:
         return Diagnosis(DiagnosisKind.UNKNOWN, tuple(ports), "no port could be judged")

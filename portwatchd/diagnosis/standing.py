@@ -1,4 +1,4 @@
-"""What is believed, since when, and what counts as a change: a change for the worse waits until re-probes confirm it."""
+"""What is believed, since when, and what counts as a change of belief."""
 
 from __future__ import annotations
 

@@ -1,0 +1,26 @@
+"""When a school's round is due: a pure function of its name and the interval, so rounds are spread and never drift."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+SPREAD = 1 << 48
+
+
+def slot(name: str, interval: float) -> float:
+    """Return by how many seconds, from 0 up to the interval, a school's rounds lie behind each interval's start."""
+    return int.from_bytes(sha256(name.encode()).digest()[:6]) / SPREAD * interval
+
+
+def first_due(name: str, interval: float, origin: float, now: float) -> float:
+    """Return the first slot at or after `now`, counted from `origin`; all are monotonic seconds."""
+    offset = origin + slot(name, interval)
+    if offset >= now:
+        return offset
+    return next_due(offset, interval, now)
+
+
+def next_due(due: float, interval: float, now: float) -> float:
+    """Return the first slot after `due` that is not yet past; slots that were missed meanwhile are not made up for."""
+    missed = max(0, int((now - due) // interval))
+    return due + (missed + 1) * interval

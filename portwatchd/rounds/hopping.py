@@ -1,0 +1,247 @@
+"""Hop probes of one address, paced: who answers on a port, from which distance, and where the router stands."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from portwatchd.model import Answer, Distance, Family, HopEvidence, HopMethod, HopReply, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from portwatchd.rounds.tools import Round
+
+PACE = 1.1
+"""Seconds between two TTL-limited probes to one school: a Linux router sends one ICMP error a second to one peer."""
+PATIENCE = 1.0
+"""Seconds to wait for an answer to a hop probe; a later one is taken for silence, so silences are repeated."""
+QUICK = 0.5
+"""Seconds to wait for an answer that is expected to be missing."""
+STARTS = (64, 128, 255)
+"""TTLs that systems start with."""
+FARTHEST = 30
+"""Hops after which a search ends; longer paths are not met."""
+ANSWERED = frozenset({Answer.CONNECTED, Answer.RESET})
+FROM_ROUTER = ANSWERED | {Answer.REJECTED}
+SILENCE_IN_A_ROW = 4
+"""Silent hops after which a search for the router ends."""
+
+
+class Hopper:
+    """Asks one address of a school, within the round's budget of TTL-limited probes."""
+
+    def __init__(self, running: Round, family: Family, address: str) -> None:
+        """Take what was learnt of the address before."""
+        self.running = running
+        self.family = family
+        self.address = address
+        self.distance = running.memory.distances.get(address, Distance())
+
+    async def plain(self, port: int, *, minimum: int | None = None, seconds: float = PATIENCE) -> HopReply:
+        """Send a SYN of full TTL, deaf to answers that arrive with less than `minimum`; needs no pace."""
+        running = self.running
+        async with running.permits, running.tools.permits:
+            return await running.tools.network.probe(self.address, port, seconds=seconds, minimum_ttl=minimum)
+
+    async def limited(self, port: int, ttl: int) -> HopReply | None:
+        """Send a SYN that expires after `ttl` hops, a second after the last one; None when the budget is spent."""
+        running, clock = self.running, self.running.tools.clock
+        if running.limited_left <= 0:
+            return None
+        running.limited_left -= 1
+        last = running.memory.limited_at
+        if last is not None and (wait := last + PACE - clock.monotonic()) > 0:
+            await clock.sleep(wait)
+        running.memory.limited_at = clock.monotonic()
+        async with running.permits, running.tools.permits:
+            return await running.tools.network.probe(self.address, port, seconds=PATIENCE, ttl=ttl)
+
+    def own(self, reply: HopReply | None) -> bool:
+        """Whether a time-exceeded came from the probed address itself: the router forwards (IPv4 only)."""
+        return (
+            self.family is Family.IPV4
+            and reply is not None
+            and reply.answer is Answer.EXPIRED
+            and reply.offender == self.address
+        )
+
+    async def same_machine(self, port: int, *, ask_again: bool = True) -> bool | None:
+        """Whether the answers of a port arrive with the TTL of the server's: an answer at `arriving`, silence above it.
+
+        `ask_again` False spares the second connect, for a service that dislikes many of them.
+        """
+        arriving = self.distance.arriving
+        if arriving is None:
+            return None
+        above = await self.plain(port, minimum=arriving + 1, seconds=QUICK) if arriving < STARTS[-1] else None
+        if above is not None and above.answer in ANSWERED:
+            return False
+        if not ask_again:
+            return True
+        for _ in range(2):
+            reply = await self.plain(port, minimum=arriving)
+            if reply.answer in ANSWERED:
+                return True
+            if reply.answer is not Answer.SILENT:
+                return None
+        unhindered = await self.plain(port)
+        return False if unhindered.answer in ANSWERED else None
+
+    async def learn(self, port: int) -> None:
+        """Learn the distance on a port that the server answers: the arriving TTL, then the hop before it."""
+        arriving = await self._arriving(port)
+        if arriving is None:
+            return
+        self._keep(Distance(None, arriving, HopMethod.OFF))
+        guess = next(start for start in STARTS if start >= arriving) - arriving
+        await self._step(port, guess)
+
+    def _keep(self, distance: Distance) -> None:
+        self.distance = distance
+        self.running.memory.distances[self.address] = distance
+
+    async def _arriving(self, port: int) -> int | None:
+        """Return the largest minimum at which the port still answers, found by halving."""
+        low, high = 1, 255
+        for start in STARTS:
+            reply = await self.plain(port, minimum=start + 1, seconds=QUICK) if start < high else None
+            if reply is None or reply.answer not in ANSWERED:
+                low, high = max(1, start - FARTHEST - 2), start
+                break
+        if (await self.plain(port, minimum=low)).answer not in ANSWERED:
+            return None
+        while low < high:
+            middle = (low + high + 1) // 2
+            reply = await self.plain(port, minimum=middle, seconds=QUICK)
+            if reply.answer not in ANSWERED:
+                reply = await self.plain(port, minimum=middle, seconds=QUICK)
+            low, high = (middle, high) if reply.answer in ANSWERED else (low, middle - 1)
+        return low
+
+    async def _step(self, port: int, guess: int) -> None:
+        """Find the smallest TTL that reaches the server, from a guess; the last router stands one hop before it."""
+        hops, before, reached = max(0, guess), None, False
+        for _ in range(FARTHEST):
+            at_server = await self.limited(port, hops + 1)
+            if at_server is None:
+                return
+            if at_server.answer not in ANSWERED:
+                again = await self.limited(port, hops + 1) if at_server.answer is Answer.SILENT else at_server
+                if again is None or again.answer not in ANSWERED:
+                    if reached or hops >= FARTHEST:
+                        return
+                    hops += 1
+                    continue
+            reached = True
+            before = await self.limited(port, hops) if hops else None
+            if before is not None and before.answer is Answer.SILENT:
+                before = await self.limited(port, hops) or before
+            if before is None or before.answer not in ANSWERED or hops == 0:
+                break
+            hops -= 1
+        self._keep(self._distance(hops, before))
+
+    def _distance(self, hops: int, before: HopReply | None) -> Distance:
+        arriving = self.distance.arriving
+        if hops == 0 or before is None:
+            return Distance(hops, arriving, HopMethod.ANSWERS)
+        router = before.offender if before.answer is Answer.EXPIRED else None
+        method = HopMethod.TIME_EXCEEDED if self.own(before) else HopMethod.ANSWERS
+        return Distance(hops, arriving, method, router)
+
+    async def search(self, port: int) -> HopReply | None:
+        """Step out to a port of which nothing is known, until its router shows itself; return what it showed.
+
+        The largest TTL with a time-exceeded from the address itself is the router's; an answer at a TTL where
+        nothing from the address came before is the router's own.
+        """
+        silent, found = 0, None
+        for ttl in range(1, FARTHEST + 1):
+            reply = await self.limited(port, ttl)
+            if reply is None:
+                return found
+            if self.own(reply):
+                silent, found = 0, reply
+                self._keep(Distance(ttl, self.distance.arriving, HopMethod.TIME_EXCEEDED, reply.offender))
+            elif reply.answer in FROM_ROUTER and (reply.answer in ANSWERED or reply.offender == self.address):
+                if found is None:
+                    self._keep(Distance(ttl, self.distance.arriving, HopMethod.ANSWERS))
+                    return reply
+                return found
+            elif reply.answer is Answer.EXPIRED:
+                silent = 0
+            else:
+                silent += 1
+            if silent >= SILENCE_IN_A_ROW or (found is not None and not self.own(reply)):
+                return found
+        return found
+
+    async def explain(self, failing: Mapping[int, Outcome], healthy: int | None) -> dict[int, HopEvidence]:
+        """Gather evidence on ports that fail, by port.
+
+        A silence at the router counts only if it repeats between two controls that were answered, and no answer at
+        the router counts before the learnt distance was seen to hold.
+        """
+        refused = [port for port, outcome in failing.items() if outcome is Outcome.REFUSED]
+        same = dict(zip(refused, await asyncio.gather(*map(self.same_machine, refused)), strict=True))
+        at_router: dict[int, HopReply] = {}
+        controlled: set[int] = set()
+        if self.family is Family.IPV4 and self.distance.hops:
+            held = await self._holds(healthy, next(iter(failing)))
+            for port in failing if self.distance.hops else ():
+                if (reply := await self.limited(port, self.distance.hops)) is not None:
+                    at_router[port] = reply
+            silent = [port for port, reply in at_router.items() if reply.answer is Answer.SILENT]
+            if silent and held:
+                controlled = await self._repeat(silent, healthy, at_router)
+        return {
+            port: HopEvidence(at_router.get(port), same.get(port), port in controlled)
+            for port in failing
+            if port in at_router or same.get(port) is not None
+        }
+
+    async def _holds(self, healthy: int | None, failing: int) -> bool:
+        """Whether the learnt distance holds, on a forwarded port; it is learnt anew where the route has changed."""
+        hops = self.distance.hops
+        if hops is None:
+            return False
+        if healthy is None:
+            nearer = await self.limited(failing, hops - 1) if hops > 1 else None
+            if nearer is not None and nearer.answer in ANSWERED:
+                self._keep(Distance())
+                await self.search(failing)
+            return False
+        proper = await self._control(healthy, hops)
+        if proper is not None:
+            return proper
+        self._keep(Distance())
+        await self.learn(healthy)
+        return self.distance.hops is not None and await self._control(healthy, self.distance.hops) is True
+
+    async def _control(self, healthy: int, hops: int) -> bool | None:
+        """Ask a forwarded port with the TTL of the router: True as learnt, False silent, None the route has changed."""
+        expires = self.distance.method is HopMethod.TIME_EXCEEDED
+        for _ in range(2):
+            control = await self.limited(healthy, hops)
+            if control is None:
+                return False
+            if control.answer in ANSWERED or (expires and control.answer is Answer.EXPIRED and not self.own(control)):
+                return None
+            if not expires or self.own(control):
+                return True
+        return False
+
+    async def _repeat(self, silent: Sequence[int], healthy: int | None, at_router: dict[int, HopReply]) -> set[int]:
+        """Ask silent ports again, and the control after them; return those whose silence counts."""
+        still: set[int] = set()
+        for port in silent:
+            again = await self.limited(port, self.distance.hops or 1)
+            if again is None:
+                break
+            at_router[port] = again
+            if again.answer is Answer.SILENT:
+                still.add(port)
+        if healthy is None or self.distance.hops is None or not await self._control(healthy, self.distance.hops):
+            return set()
+        return still

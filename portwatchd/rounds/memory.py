@@ -1,0 +1,67 @@
+"""What is remembered of one school from round to round: beliefs, distances, identity, the state of its ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from portwatchd.model import (
+        Certificate,
+        DiagnosisKind,
+        Distance,
+        Family,
+        HopEvidence,
+        Outcome,
+        PolicyFact,
+        Standing,
+        VerdictKind,
+    )
+
+Key: TypeAlias = "tuple[Family, str]"
+"""A family and a service's name: what a port's series is known by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Hop evidence and the outcome that it explains; it holds as long as the outcome does."""
+
+    outcome: Outcome
+    evidence: HopEvidence
+
+
+@dataclass(slots=True)
+class Memory:
+    """The one mutable thing of a school, written by its own round only. Times are UTC seconds unless said otherwise."""
+
+    standings: dict[Key, Standing[VerdictKind]] = field(default_factory=dict)
+    outcomes: dict[Key, Outcome] = field(default_factory=dict)
+    """The last outcome that was believed: another one is looked at twice."""
+    diagnosis: Standing[DiagnosisKind] | None = None
+    addresses: dict[Family, tuple[str, ...]] = field(default_factory=dict)
+    changes: dict[Family, int] = field(default_factory=dict)
+    distances: dict[str, Distance] = field(default_factory=dict)
+    """By address; kept over restarts."""
+    proven: dict[tuple[str, int], Proven] = field(default_factory=dict)
+    """By address and port."""
+    ranges: dict[Key, dict[int, bool]] = field(default_factory=dict)
+    """Which ports of a range are forwarded, as far as they were asked."""
+    cursors: dict[Key, int] = field(default_factory=dict)
+    """Where the rotation through a range goes on."""
+    searched_at: float | None = None
+    """When the router was last searched for without a healthy port."""
+    swept_at: float | None = None
+    canaries_at: dict[Family, float] = field(default_factory=dict)
+    """When the canary ports of an exposed host were last asked."""
+    exposed: dict[Family, bool] = field(default_factory=dict)
+    named: set[Key] = field(default_factory=set)
+    """Ports that once showed a certificate for the school's own name."""
+    host_key: str | None = None
+    """The fingerprint of the SSH host key of the right machine."""
+    policies: dict[Key, tuple[PolicyFact, ...]] = field(default_factory=dict)
+    certificates: dict[Key, Certificate] = field(default_factory=dict)
+    healthy: dict[Family, tuple[str, int]] = field(default_factory=dict)
+    """A port that answered in the last round: a sign that the monitor's own line works."""
+    audited_at: float | None = None
+    limited_at: float | None = None
+    """Monotonic time of the last TTL-limited probe: routers send one time-exceeded a second."""

@@ -1,0 +1,181 @@
+"""Proofs of one address: the distance is learnt on a healthy port, then the ports that fail are explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from portwatchd.diagnosis.port import Facts, Identity, Scene, connected, expired_at_router
+from portwatchd.model import Answer, Distance, Family, HopEvidence, Outcome, Protocol
+from portwatchd.rounds.hopping import FROM_ROUTER, Hopper
+from portwatchd.rounds.memory import Proven
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from portwatchd.model import Observation, Target
+    from portwatchd.rounds.tools import Round
+
+SILENT_SAMPLE = 4
+"""Ports asked by TTL in one round when nothing answers: the cause is one, and a probe costs a second."""
+SEARCH_EVERY = 900.0
+"""Seconds between two searches for a router of which nothing is known: each takes up to half a minute."""
+HEALTHY_ORDER = (
+    Protocol.HTTPS,
+    Protocol.TLS,
+    Protocol.IMAPS,
+    Protocol.POP3S,
+    Protocol.SMTPS,
+    Protocol.LDAPS,
+    Protocol.HTTP,
+    Protocol.TCP,
+    Protocol.IMAP,
+    Protocol.POP3,
+    Protocol.SMTP,
+    Protocol.FTP,
+    Protocol.SSH,
+)
+"""On which port to learn: first those that mind a short connection least; OpenSSH punishes them."""
+
+
+def healthy_port(seen: Mapping[Target, Observation], identities: Mapping[Target, Identity]) -> int | None:
+    """Return the port to learn and to control on: one that the right machine answers, before one that anybody does."""
+    candidates = [
+        target
+        for target, observation in seen.items()
+        if connected(observation)
+        and observation.outcome in {Outcome.OK, Outcome.CERTIFICATE_INVALID}
+        and identities[target] is not Identity.OTHER
+    ]
+    named = [target for target in candidates if identities[target] is Identity.RIGHT]
+    order = sorted(named or candidates, key=lambda target: HEALTHY_ORDER.index(target.service.protocol))
+    return order[0].port if order else None
+
+
+async def prove(
+    running: Round,
+    family: Family,
+    address: str,
+    seen: Mapping[Target, Observation],
+    identities: Mapping[Target, Identity],
+) -> dict[Target, HopEvidence]:
+    """Return the hop evidence on each port of an address that needs one; what was proven and still holds is reused."""
+    hopper = Hopper(running, family, address)
+    healthy = healthy_port(seen, identities)
+    if healthy is not None and (hopper.distance.arriving is None or hopper.distance.hops is None):
+        await hopper.learn(healthy)
+    evidence: dict[Target, HopEvidence] = {}
+    doubtful: dict[Target, Outcome] = {}
+    for target, observation in seen.items():
+        known = running.memory.proven.get((address, target.port))
+        if known is not None and known.outcome is observation.outcome and not running.complete:
+            evidence[target] = known.evidence
+        elif _fails(observation):
+            doubtful[target] = observation.outcome
+        else:
+            running.memory.proven.pop((address, target.port), None)
+    evidence |= await _explain(running, hopper, doubtful, healthy)
+    for target, observation in seen.items():
+        if connected(observation) and target not in evidence and _suspicious(running, target, observation, identities):
+            evidence[target] = await _whose(hopper, target)
+    for target, found in evidence.items():
+        running.memory.proven[address, target.port] = Proven(seen[target].outcome, found)
+    return evidence
+
+
+def _fails(observation: Observation) -> bool:
+    """Whether no connection came about for a reason that lies outside of the monitor."""
+    return not connected(observation) and observation.outcome not in {Outcome.LOCAL_ERROR, Outcome.UNRESOLVED}
+
+
+async def _explain(
+    running: Round,
+    hopper: Hopper,
+    doubtful: Mapping[Target, Outcome],
+    healthy: int | None,
+) -> dict[Target, HopEvidence]:
+    if not doubtful:
+        return {}
+    order = sorted(doubtful, key=lambda target: (not target.service.required, doubtful[target] is not Outcome.REFUSED))
+    if healthy is None:
+        await _search(running, hopper, order[0].port)
+        if not running.complete:
+            order = order[:SILENT_SAMPLE]
+    found = await hopper.explain({target.port: doubtful[target] for target in order}, healthy)
+    return {target: found[target.port] for target in order if target.port in found}
+
+
+async def _search(running: Round, hopper: Hopper, port: int) -> None:
+    """Look for the router of an address of which nothing is known and where nothing answers (IPv4)."""
+    now, last = running.tools.clock.wall(), running.memory.searched_at
+    if hopper.family is not Family.IPV4 or hopper.distance.hops is not None:
+        return
+    if last is not None and now - last < SEARCH_EVERY and not running.complete:
+        return
+    running.memory.searched_at = now
+    await hopper.search(port)
+
+
+def _suspicious(
+    running: Round,
+    target: Target,
+    observation: Observation,
+    identities: Mapping[Target, Identity],
+) -> bool:
+    """Whether an answer may be another machine's: a strange name, a wrong answer, or a person asks for all proofs."""
+    wrong = observation.outcome not in {Outcome.OK, Outcome.CERTIFICATE_INVALID}
+    return (
+        wrong or identities[target] is Identity.OTHER or (running.complete and identities[target] is not Identity.RIGHT)
+    )
+
+
+async def _whose(hopper: Hopper, target: Target) -> HopEvidence:
+    """Ask whose answer it is on a port that answers: by arriving TTL, and at the router where that leaves a doubt."""
+    same = await hopper.same_machine(target.port, ask_again=target.service.protocol is not Protocol.SSH)
+    if same or hopper.family is not Family.IPV4 or not hopper.distance.hops:
+        return HopEvidence(None, same)
+    return HopEvidence(await hopper.limited(target.port, hopper.distance.hops), same)
+
+
+async def signs_of_life(running: Round, hopper: Hopper, ports: Sequence[int]) -> bool:
+    """Whether a router that shows nothing on its listed ports answers a ping, or a port that nobody uses."""
+    if await running.tools.network.ping(hopper.address, seconds=2.0):
+        return True
+    for port in ports:
+        reply = await hopper.plain(port, seconds=2.0)
+        if reply.answer in FROM_ROUTER and (reply.offender is None or reply.offender == hopper.address):
+            return True
+    return False
+
+
+def scene(
+    facts: Sequence[Facts],
+    *,
+    other_family_alive: bool,
+    distance: Distance,
+    life: bool,
+) -> Scene:
+    """Return what the ports of one address say together."""
+    own_icmp = any(
+        f.observation.outcome in {Outcome.REJECTED, Outcome.UNREACHABLE} and f.observation.offender == f.address
+        for f in facts
+    )
+    refused = any(f.observation.outcome is Outcome.REFUSED for f in facts)
+    at_router = [f.hop.at_router for f in facts if f.hop.at_router is not None]
+    alive = any(_server_answers(f) for f in facts)
+    return Scene(
+        server_answers=alive,
+        forward_seen=not alive and any(expired_at_router(f) for f in facts),
+        router_alive=life or own_icmp or refused or any(r.answer in FROM_ROUTER for r in at_router),
+        other_family_alive=other_family_alive,
+        distance=distance,
+        router=distance.router,
+    )
+
+
+def _server_answers(facts: Facts) -> bool:
+    """Whether the school's server itself answered on a port, even by refusing."""
+    seen = facts.observation
+    if connected(seen):
+        router = facts.hop.at_router is not None and facts.hop.at_router.answer is Answer.CONNECTED
+        return not router and facts.hop.same_machine is not False and facts.identity is not Identity.OTHER
+    return seen.outcome is Outcome.REFUSED and (facts.hop.same_machine is True or expired_at_router(facts))

@@ -1,0 +1,102 @@
+"""What a round works with: the doors to the outside, the permits, and the settings that all schools share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from portwatchd.model import Family, Observation, School, Target
+    from portwatchd.rounds.memory import Memory
+    from portwatchd.world import Clock, Network, Resolver
+
+
+class Observer(Protocol):
+    """Probes one target; never raises for what the network does."""
+
+    async def observe(self, target: Target) -> Observation:
+        """Return the facts of one probe."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The bounds of a round; times in seconds."""
+
+    families: tuple[Family, ...]
+    school_concurrency: int = 4
+    confirm_attempts: int = 3
+    confirm_spacing: float = 5.0
+    audit_interval: float = 900.0
+    addresses_per_family: int = 4
+    """A name with more addresses is a name of something else; each of them costs a whole watch."""
+    limited_per_round: int = 12
+    """TTL-limited probes in one round of the daemon: at one a second, what a round can bear."""
+    limited_complete: int = 60
+    """The same for a complete round, which is asked for by a person who waits."""
+
+
+class Vigil(Protocol):
+    """Says whether the monitor itself is the fault."""
+
+    async def isolated(self, school: School, family: Family, *, helpless: bool) -> bool:
+        """Whether the monitor's own line is dead for a family, as other hosts and other schools show.
+
+        `helpless`: not one packet could be sent to the school.
+        """
+        ...
+
+    async def blocked(self, port: int) -> bool:
+        """Whether a port cannot be reached anywhere: its control is lost."""
+        ...
+
+
+@dataclass(slots=True)
+class Tools:
+    """Shared by all rounds of a daemon."""
+
+    prober: Observer
+    network: Network
+    resolver: Resolver
+    clock: Clock
+    vigil: Vigil
+    permits: asyncio.Semaphore
+    settings: Settings
+
+
+@dataclass(slots=True)
+class Round:
+    """One round of one school while it runs."""
+
+    school: School
+    memory: Memory
+    tools: Tools
+    complete: bool = False
+    """Everything at once, as `check` wants it: the whole range, the canary, all proofs."""
+    progress: Callable[[int], None] = lambda _done: None
+    cut: set[Family] = field(default_factory=set)
+    """Families in which the monitor was seen to be cut off during this round."""
+    permits: asyncio.Semaphore = field(init=False)
+    limited_left: int = field(init=False)
+    observations: list[tuple[str, Observation]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take the school's own permits."""
+        self.permits = asyncio.Semaphore(self.tools.settings.school_concurrency)
+        self.limited_left = (
+            self.tools.settings.limited_complete if self.complete else self.tools.settings.limited_per_round
+        )
+
+    async def observe(self, target: Target) -> Observation:
+        """Probe a target under both permits; a probe that the monitor itself spoilt is repeated once."""
+        async with self.permits, self.tools.permits:
+            seen = await self.tools.prober.observe(target)
+            self.observations.append((target.service.name, seen))
+            if seen.void:
+                seen = await self.tools.prober.observe(target)
+                self.observations.append((target.service.name, seen))
+        self.progress(1)
+        return seen

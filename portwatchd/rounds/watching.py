@@ -1,0 +1,143 @@
+"""The first half of a round: look the school up, probe every port, and confirm what looks worse than before."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from portwatchd.diagnosis.port import connected
+from portwatchd.model import Outcome, Protocol, Target, VerdictKind
+from portwatchd.world import Resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from portwatchd.model import Depth, Family, Observation, School
+    from portwatchd.rounds.tools import Round
+    from portwatchd.world import Resolution
+
+WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
+NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
+CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
+
+
+async def resolve(running: Round, *, fresh: bool = False) -> Resolution:
+    """Look the school's host up and remember its addresses; a name that is gone is looked up again before it counts."""
+    tools, school = running.tools, running.school
+    resolution = await tools.resolver.resolve(school.host, tools.settings.families, fresh=fresh)
+    attempts = tools.settings.confirm_attempts
+    while resolution.status in {Resolved.NO_SUCH_NAME, Resolved.NAME_SERVER_FAILED} and attempts > 0:
+        attempts -= 1
+        await tools.clock.sleep(tools.settings.confirm_spacing)
+        resolution = await tools.resolver.resolve(school.host, tools.settings.families, fresh=True)
+    if resolution.addresses:
+        _remember(running, resolution)
+    return resolution
+
+
+def _remember(running: Round, resolution: Resolution) -> None:
+    """Keep the addresses, and count a change of a family's addresses."""
+    memory = running.memory
+    for family in running.tools.settings.families:
+        found = tuple(address for of, address in resolution.addresses if of is family)
+        known = memory.addresses.get(family)
+        if not found or found == known:
+            continue
+        if known is not None:
+            memory.changes[family] = memory.changes.get(family, 0) + 1
+            memory.audited_at = None
+            for address in set(known) - set(found):
+                memory.distances.pop(address, None)
+        memory.addresses[family] = found
+
+
+def targets_of(school: School, addresses: Iterable[tuple[Family, str]], depth: Depth) -> list[Target]:
+    """Return what a watch probes: every single-port service at every address."""
+    return [
+        Target(service, family, address, service.first, school.server_name, depth)
+        for family, address in addresses
+        for service in school.profile.services
+        if service.protocol is not Protocol.RANGE
+    ]
+
+
+async def observe_all(running: Round, targets: Sequence[Target]) -> dict[Target, Observation]:
+    """Probe targets at once, as far as the permits allow."""
+    return dict(zip(targets, await asyncio.gather(*map(running.observe, targets)), strict=True))
+
+
+async def confirm(
+    running: Round,
+    seen: dict[Target, Observation],
+    depth: Depth,
+) -> dict[Target, Observation]:
+    """Probe again whatever looks worse than what is believed; one good answer among the attempts is enough.
+
+    The name is looked up afresh first: a school that has moved is watched at its new address, and what answered at
+    the old one says nothing.
+    """
+    tools = running.tools
+    suspects = [target for target, observation in seen.items() if _suspect(running, target, observation)]
+    for attempt in range(tools.settings.confirm_attempts):
+        if not suspects:
+            break
+        started = tools.clock.monotonic()
+        if attempt == 0 and (moved := await _moved(running, seen)) is not None:
+            seen = await observe_all(running, targets_of(running.school, moved, depth))
+            suspects = [target for target, observation in seen.items() if _suspect(running, target, observation)]
+        if attempt == tools.settings.confirm_attempts - 1:
+            await look_at_ourselves(running, seen)
+        await tools.clock.sleep(max(0.0, tools.settings.confirm_spacing - (tools.clock.monotonic() - started)))
+        again = await observe_all(running, suspects)
+        seen |= again
+        suspects = [target for target in suspects if not _well(running, target, again[target])]
+    return seen
+
+
+async def look_at_ourselves(running: Round, seen: Mapping[Target, Observation]) -> None:
+    """Note the families in which the monitor itself is cut off; asked only where a school looks wholly lost.
+
+    It is asked before the last attempt and again after it: a line that came back in between was down all the same.
+    """
+    for family in {target.family for target in seen} - running.cut:
+        here = [observation for target, observation in seen.items() if target.family is family]
+        if any(connected(o) or o.outcome is Outcome.REFUSED for o in here):
+            continue
+        helpless = all(o.outcome is Outcome.LOCAL_ERROR for o in here)
+        if await running.tools.vigil.isolated(running.school, family, helpless=helpless):
+            running.cut.add(family)
+
+
+async def _moved(running: Round, seen: Mapping[Target, Observation]) -> tuple[tuple[Family, str], ...] | None:
+    """Return the addresses of a school whose name leads elsewhere by now."""
+    resolution = await resolve(running, fresh=True)
+    watched = {target.address for target in seen}
+    if resolution.addresses and {address for _, address in resolution.addresses} != watched:
+        return resolution.addresses
+    return None
+
+
+def _suspect(running: Round, target: Target, observation: Observation) -> bool:
+    """Whether an observation would change what is believed for the worse, so that it must be seen again."""
+    if observation.outcome in NOT_THE_SCHOOL or _well(running, target, observation):
+        return False
+    key = (target.family, target.service.name)
+    standing = running.memory.standings.get(key)
+    if standing is None or standing.believed is None:
+        return target.service.required
+    if standing.believed in CALM:
+        return target.service.required or standing.believed is VerdictKind.OK
+    return _class(running.memory.outcomes.get(key)) is not _class(observation.outcome)
+
+
+def _class(outcome: Outcome | None) -> Outcome | None:
+    """A server that is off is silent or unreachable, as the router's ARP has just timed out or not: one outcome."""
+    return Outcome.TIMEOUT if outcome is Outcome.UNREACHABLE else outcome
+
+
+def _well(running: Round, target: Target, observation: Observation) -> bool:
+    """Whether a service answers as it should, with the name it showed before."""
+    if observation.outcome not in WELL or not connected(observation):
+        return False
+    named = (target.family, target.service.name) in running.memory.named
+    return not named or observation.certificate is None or observation.certificate.names_match
