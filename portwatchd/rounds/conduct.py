@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from portwatchd.rounds.memory import Memory
     from portwatchd.rounds.tools import Tools
 
+_RECOVERS_FROM = frozenset(DiagnosisKind) - {DiagnosisKind.OK, DiagnosisKind.POLICY_VIOLATED, DiagnosisKind.UNKNOWN}
+"""Diagnoses after which an audit follows at once: who has come back is looked at closely."""
 _CANARY = Service("canary", Protocol.TCP, 1, 1)
 """How a canary port is judged: as a plain port that must be forwarded."""
 SEVERITY = {kind: rank for rank, kind in enumerate(VerdictKind)}
@@ -75,19 +77,17 @@ async def conduct(
     Never raises for what the network does. `complete` asks for every proof and the whole range at once.
     """
     running = Round(school, memory, tools, complete=complete, progress=progress)
-    at, started = tools.clock.wall(), tools.clock.monotonic()
+    started = tools.clock.monotonic()
     resolution = await resolve(running)
     if not resolution.addresses:
         lost = resolution.status in {Resolved.NO_SUCH_NAME, Resolved.NAME_SERVER_FAILED}
         kind = DiagnosisKind.DNS_FAILED if lost else DiagnosisKind.UNKNOWN
         judged = _nothing(running, resolution.detail)
         return _report(running, started, judged, (), Diagnosis(kind, (), resolution.detail))
-    seen = await observe_all(running, targets_of(school, resolution.addresses, depth))
+    seen = await observe_all(running, targets_of(running, resolution.addresses, depth))
     seen = await confirm(running, seen, depth)
     await look_at_ourselves(running, seen)
     judged, addresses = await _judge_all(running, seen)
-    if depth is Depth.AUDIT:
-        memory.audited_at = at
     return _report(running, started, judged, addresses, None)
 
 
@@ -271,6 +271,8 @@ def _report(
     before = memory.diagnosis
     memory.diagnosis, changed = advance(before, diagnosis.kind, now)
     if changed:
+        if before is not None and before.believed in _RECOVERS_FROM:
+            memory.audit_due = 0.0
         was = before.believed if before else None
         transitions.append(Transition(now, school.name, None, None, None, was, diagnosis.kind, None, diagnosis.detail))
     return Report(

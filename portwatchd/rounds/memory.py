@@ -62,6 +62,7 @@ class Memory:
     certificates: dict[Key, Certificate] = field(default_factory=dict)
     healthy: dict[Family, tuple[str, int]] = field(default_factory=dict)
     """A port that answered in the last round: a sign that the monitor's own line works."""
-    audited_at: float | None = None
+    audit_due: float | None = None
+    """When the next audit is due; 0 at once, None not planned yet."""
     limited_at: float | None = None
     """Monotonic time of the last TTL-limited probe: routers send one time-exceeded a second."""

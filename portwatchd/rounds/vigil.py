@@ -128,7 +128,8 @@ class Watch:
 
     async def _ask_canaries(self, family: Family) -> list[bool]:
         """Return whether each canary that has an address of the family answers."""
-        return [up for up in await asyncio.gather(*(self._canary(c, family) for c in self._signs.canaries)) if up is not None]
+        answers = await asyncio.gather(*(self._canary(canary, family) for canary in self._signs.canaries))
+        return [up for up in answers if up is not None]
 
     async def _canary(self, canary: tuple[str, int], family: Family) -> bool | None:
         host, port = canary

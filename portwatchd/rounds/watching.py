@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import connected
-from portwatchd.model import Outcome, Protocol, Target, VerdictKind
+from portwatchd.model import Depth, Outcome, Protocol, Target, VerdictKind
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from portwatchd.model import Depth, Family, Observation, School
+    from portwatchd.model import Family, Observation, Service
     from portwatchd.rounds.tools import Round
     from portwatchd.world import Resolution
 
@@ -45,16 +45,27 @@ def _remember(running: Round, resolution: Resolution) -> None:
             continue
         if known is not None:
             memory.changes[family] = memory.changes.get(family, 0) + 1
-            memory.audited_at = None
+            memory.audit_due = 0.0
             for address in set(known) - set(found):
                 memory.distances.pop(address, None)
         memory.addresses[family] = found
 
 
-def targets_of(school: School, addresses: Iterable[tuple[Family, str]], depth: Depth) -> list[Target]:
-    """Return what a watch probes: every single-port service at every address."""
+def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: Depth) -> list[Target]:
+    """Return what a watch probes: every single-port service at every address.
+
+    A port that is not well is asked at the depth of an audit: what only an audit sees must not be forgotten by the
+    next watch.
+    """
+    school, standings = running.school, running.memory.standings
+
+    def deep(family: Family, service: Service) -> Depth:
+        standing = standings.get((family, service.name))
+        calm = standing is None or standing.believed is None or standing.believed in CALM
+        return depth if calm else Depth.AUDIT
+
     return [
-        Target(service, family, address, service.first, school.server_name, depth)
+        Target(service, family, address, service.first, school.server_name, deep(family, service))
         for family, address in addresses
         for service in school.profile.services
         if service.protocol is not Protocol.RANGE
@@ -83,7 +94,7 @@ async def confirm(
             break
         started = tools.clock.monotonic()
         if attempt == 0 and (moved := await _moved(running, seen)) is not None:
-            seen = await observe_all(running, targets_of(running.school, moved, depth))
+            seen = await observe_all(running, targets_of(running, moved, depth))
             suspects = [target for target, observation in seen.items() if _suspect(running, target, observation)]
         if attempt == tools.settings.confirm_attempts - 1:
             await look_at_ourselves(running, seen)
