@@ -96,6 +96,11 @@ class SchoolPlan:
         return f"2001:db8:200:{self.index + 1:x}::2"
 
     @property
+    def new_card_v6(self) -> str:
+        """Return the server's IPv6 address with another network card."""
+        return f"2001:db8:200:{self.index + 1:x}::12"
+
+    @property
     def nas_v6(self) -> str:
         """Return the other machine's IPv6 address."""
         return f"2001:db8:200:{self.index + 1:x}::3"

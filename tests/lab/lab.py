@@ -22,7 +22,8 @@ from .daemons import Daemon, start_all
 from .dns import NameServer, Record
 from .monitor import Monitor
 from .netns import LabError, Namespace, lab_lock
-from .topology import Provider, Site
+from .site import Site
+from .topology import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,7 @@ class School(Site):
 
     def record(self, ttl: int = 2) -> Record:
         """Return the school's true addresses as a DNS record."""
-        return Record(self.address_v4, self.plan.server_v6, ttl)
+        return Record(self.address_v4, self.address_v6, ttl)
 
     def reset(self) -> None:
         """Make all well again: the network, and every daemon."""

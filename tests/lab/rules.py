@@ -16,6 +16,8 @@ FTP_DATA = frozenset(range(63000, 63100))
 ALL_PORTS = SERVICES | FTP_DATA
 ALIAS = 636
 ALIASED = 10636
+TO_ITSELF = "meta nfproto ipv4 fib daddr type local"
+"""A forward counts for the address that the router has now, not for one that it had."""
 
 
 class Refusal(Enum):
@@ -124,10 +126,10 @@ def _ruleset(**chains: tuple[str, list[str]]) -> str:
 def router_rules(settings: RouterSettings, server_v6: str) -> str:
     """Return the ruleset of a school's router."""
     outside = 'iifname "wan"'
-    outside_v4 = f"{outside} meta nfproto ipv4"
+    outside_v4 = f"{outside} {TO_ITSELF}"
     leads: list[str] = []
     if settings.own:
-        leads.append(f"{outside} tcp dport {_ports(settings.own)} accept")
+        leads.append(f"{outside_v4} tcp dport {_ports(settings.own)} accept")
     if settings.alias is not Alias.OFF:
         machine = LAN_SERVER if settings.alias is Alias.SERVER else LAN_NAS
         leads.append(f"{outside_v4} tcp dport {ALIAS} dnat ip to {machine}:{ALIASED}")
@@ -173,7 +175,7 @@ def box_rules() -> str:
     return _ruleset(
         prerouting=(
             "nat hook prerouting priority dstnat",
-            [f'iifname "wan" meta nfproto ipv4 meta l4proto {{ tcp, udp }} dnat ip to {BOX_ROUTER}'],
+            [f'iifname "wan" {TO_ITSELF} meta l4proto {{ tcp, udp }} dnat ip to {BOX_ROUTER}'],
         ),
         postrouting=("nat hook postrouting priority srcnat", ['oifname "wan" meta nfproto ipv4 masquerade']),
     )

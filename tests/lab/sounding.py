@@ -38,11 +38,13 @@ def connect(probe: dict[str, Any]) -> dict[str, Any]:
             sock.setsockopt(level, socket.IPV6_UNICAST_HOPS if sixth else socket.IP_TTL, probe["ttl"])
         if "min_ttl" in probe:
             sock.setsockopt(level, IPV6_MINHOPCOUNT if sixth else IP_MINTTL, probe["min_ttl"])
-        sock.connect_ex((probe["address"], probe["port"]))
+        error = sock.connect_ex((probe["address"], probe["port"]))
+        if error != errno.EINPROGRESS:
+            return {"outcome": errno.errorcode.get(error, "connected"), "icmp": [], "seconds": 0.0}
         poll = select.poll()
         poll.register(sock, select.POLLOUT)
         # A second SYN leaves after one second; a shorter wait keeps it to one.
-        answered = poll.poll(1000 * probe.get("timeout", 0.8))
+        answered = poll.poll(1000 * probe.get("timeout", 0.5))
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         icmp = list(_errors(sock))
     outcome = OUTCOMES.get(error, errno.errorcode.get(error, "?")) if answered else "silent"
