@@ -16,14 +16,14 @@ from typing import NamedTuple, TypeAlias
 
 import yaml
 
-from portwatchd.config.problem import Sheet, shown
+from portwatchd.config.problem import Sheet, brief, escaped, shown
 
 SIZE_LIMIT = 16 * 1024 * 1024
 """Bytes of one file; 10,000 schools fill 1.5 MB. A larger one is refused before it is read."""
 DEPTH_LIMIT = 32
 """Levels of nesting; the configuration has 6."""
-NODE_LIMIT = 2_000_000
-"""Values of one file; 10,000 schools have about 150,000. It bounds memory at about 300 MB."""
+NODE_LIMIT = 1_000_000
+"""Values of one file; 10,000 schools have about 150,000. It bounds memory and time (200 MB, some seconds)."""
 
 LOADER: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -128,7 +128,7 @@ def parse(text: str, sheet: Sheet, loader: type[yaml.CSafeLoader | yaml.SafeLoad
         sheet.add(line, "", _syntax(text, line, error), column)
     except (yaml.YAMLError, ValueError) as error:
         # ValueError: pure Python's scanner calls chr() on any \U escape.
-        sheet.add(0, "", f"is not YAML: {error}")
+        sheet.add(0, "", escaped(f"is not YAML: {error}"))
     return None
 
 
@@ -139,7 +139,10 @@ def _syntax(text: str, line: int, error: yaml.MarkedYAMLError) -> str:
         row = lines[line - 1]
         if "\t" in row[: len(row) - len(row.lstrip())]:
             return "a tab in the indentation: YAML allows only spaces there"
-    return f"is not YAML: {', '.join(part for part in (error.context, error.problem) if part)}"
+    where = f" on line {error.context_mark.line + 1}" if error.context_mark else ""
+    parts = [f"{error.context}{where}" if error.context else "", error.problem or ""]
+    hint = "; text with a colon and a space in it stands in quotes" if parts[1].startswith("mapping values") else ""
+    return escaped(f"is not YAML: {', '.join(filter(None, parts))}{hint}")
 
 
 class _Frame:
@@ -172,10 +175,10 @@ class _Builder:
                 return None
             match event:
                 case yaml.ScalarEvent():
-                    self._untagged(event.tag, line)
-                    self._place(Scalar(event.value, not event.style, line))
+                    tagged = self._tagged(event.tag, line)
+                    self._place(Void(line) if tagged else Scalar(event.value, not event.style, line))
                 case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                    self._untagged(event.tag, line)
+                    self._tagged(event.tag, line)
                     if len(self._frames) == DEPTH_LIMIT:
                         self._sheet.add(line, "", f"is nested deeper than {DEPTH_LIMIT} levels")
                         return None
@@ -184,7 +187,7 @@ class _Builder:
                 case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                     self._place(self._frames.pop().node)
                 case yaml.AliasEvent():
-                    reason = f"the alias *{event.anchor} is not allowed here: write the value out"
+                    reason = f"the alias *{brief(event.anchor or '')} is not allowed here: write the value out"
                     self._sheet.add(line, self._path(), reason)
                     self._place(Void(line))
                 case yaml.DocumentStartEvent():
@@ -198,9 +201,11 @@ class _Builder:
             self._sheet.add(0, "", "is empty")
         return self._root
 
-    def _untagged(self, tag: str | None, line: int) -> None:
+    def _tagged(self, tag: str | None, line: int) -> bool:
+        """Whether a value has a tag, which is a problem."""
         if tag is not None:
             self._sheet.add(line, self._path(), f"the tag {shown(tag)} is not allowed here")
+        return tag is not None
 
     def _place(self, node: Node) -> None:
         """Put a complete value where it belongs: into the open list, or as key or value of the open mapping."""
@@ -231,7 +236,7 @@ class _Builder:
             return ""
         if node.text in table.entries:
             first = table.entries[node.text][0]
-            key = ".".join(filter(None, (self._path(), shown(node.text)[1:-1])))
+            key = ".".join(filter(None, (self._path(), brief(node.text))))
             self._sheet.add(node.line, key, f"the key stands here twice; it was first on line {first}")
             return ""
         return node.text
@@ -243,5 +248,5 @@ class _Builder:
             if isinstance(frame.node, Items):
                 path += f"[{len(frame.node.nodes)}]"
             elif frame.key:
-                path += f".{shown(frame.key)[1:-1]}" if path else shown(frame.key)[1:-1]
+                path += f".{brief(frame.key)}" if path else brief(frame.key)
         return path

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from portwatchd.config import profiles, values
-from portwatchd.config.document import Node, Scalar, Table, parse, read_text
-from portwatchd.config.problem import ConfigError, Problems, Refused, Sheet, shown
+from portwatchd.config.document import Node, Table, parse, read_text
+from portwatchd.config.problem import ConfigError, Problems, Refused, Sheet, escaped, shown
 from portwatchd.config.schools import Register, found_files, read_school_file
 from portwatchd.config.section import Section
 from portwatchd.config.settings import DAY, Config, FileSd, HttpSd, LatencyHistograms
@@ -75,12 +76,12 @@ def _settings(
         school_concurrency = g.get("school_concurrency", whole(1, 256), base.school_concurrency, plain=True)
         attempts = confirm.get("attempts", whole(0, 10), base.confirm_attempts, plain=True)
         spacing = confirm.get("spacing", duration(0, 300), base.confirm_spacing)
-        families = g.each("families", values.one_of(Family, "family"), base.families)
-        if not families or len(set(families)) != len(families):
-            g.complain("families", "name ipv4, ipv6 or both, each once")
+        families = _families(g)
         histograms = g.get("latency_histograms", values.one_of(LatencyHistograms, "choice"), base.latency_histograms)
     with section.section("monitor") as monitor:
         canaries = monitor.each("canaries", values.endpoint)
+        if len(set(canaries)) != len(canaries):
+            monitor.complain("canaries", "name each canary once")
         controls = _controls(monitor)
         isolated_above = monitor.get("isolated_above", values.share, base.isolated_above, plain=True)
     with section.section("tls") as tls:
@@ -102,12 +103,12 @@ def _settings(
         families=families,
         latency_histograms=histograms,
         canaries=canaries,
-        controls=controls,
+        controls=MappingProxyType(controls),
         isolated_above=isolated_above,
         ca_file=ca_file,
         storage_path=storage_path,
         retention=retention,
-        profiles=known,
+        profiles=MappingProxyType(dict(known)),
         schools=tuple(register.schools),
         file_sd_configs=_file_sd(section, path),
         http_sd_configs=_http_sd(section),
@@ -135,14 +136,21 @@ def _timeouts(section: Section, interval: float) -> tuple[float, float]:
     return connect, timeout
 
 
+def _families(section: Section) -> tuple[Family, ...]:
+    """The address families, each once."""
+    before = len(section.sheet.problems)
+    families = section.each("families", values.one_of(Family, "family"), _DEFAULTS.families)
+    if len(section.sheet.problems) == before and (not families or len(set(families)) != len(families)):
+        section.complain("families", "name ipv4, ipv6 or both, each once")
+    return families
+
+
 def _controls(section: Section) -> dict[int, Endpoint]:
     """For each port a host that surely answers on it."""
     controls: dict[int, Endpoint] = {}
     with section.section("controls") as inner:
-        for port, key, line, node in inner.entries(values.port):
-            if isinstance(node, Scalar) and node.null:
-                section.sheet.add(line, key, "has no host: write for example mail.example.org:25")
-            elif control := inner.found(node, key, values.endpoint):
+        for port, key, _, node in inner.entries(values.port):
+            if control := inner.found(node, key, values.endpoint):
                 controls[port] = control
     return controls
 
@@ -158,12 +166,12 @@ def _ca_file(section: Section, path: Path) -> Path | None:
     own = Problems().sheet("")
     text = read_text(file, own)
     if text is None:
-        section.complain("ca_file", f"{file} {own.problems[0].reason}")
+        section.complain("ca_file", f"{escaped(str(file))} {own.problems[0].reason}")
         return file
     try:
         load_pem_x509_certificates(text.encode())
     except ValueError:
-        section.complain("ca_file", f"{file} holds no certificates in PEM form")
+        section.complain("ca_file", f"{escaped(str(file))} holds no certificates in PEM form")
     return file
 
 

@@ -46,8 +46,8 @@ class Problems:
         self._sheets: list[Sheet] = []
 
     def sheet(self, file: str) -> Sheet:
-        """A new sheet for one file."""
-        self._sheets.append(Sheet(file, self))
+        """A new sheet for one file; a name that is not UTF-8 is escaped, so that a problem can always be printed."""
+        self._sheets.append(Sheet(escaped(file), self))
         return self._sheets[-1]
 
     def found(self) -> tuple[Problem, ...]:
@@ -79,7 +79,16 @@ class Sheet:
         self.problems.append(Problem(self.file, line, key, reason, column))
 
 
+def escaped(text: str) -> str:
+    """A text of which every character can be printed."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shown(text: str) -> str:
     """A value as a message repeats it: in quotes, escaped, and cut."""
-    cut = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"
+    return f"'{brief(text)}'"
+
+
+def brief(text: str) -> str:
+    """As `shown`, without quotes: for keys."""
+    return escaped(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")

@@ -52,6 +52,8 @@ class Draft:
     without: tuple[tuple[str, str, int], ...] = ()
     """Each with its path and line."""
     services: dict[str, tuple[Service, Section]] = field(default_factory=dict)
+    sound: bool = True
+    """Whether all of it could be read; else what is missing is no problem of its own."""
 
 
 def built_in(problems: Problems) -> dict[str, Draft]:
@@ -79,6 +81,7 @@ def read_profiles(section: Section, drafts: dict[str, Draft]) -> None:
 def read_profile(name: str, section: Section) -> Draft:
     """One profile as it is written."""
     draft = Draft(name, section)
+    before = len(section.sheet.problems)
     with section:
         draft.extends = section.get("extends", str, None)
         section.each("without", values.identifier)
@@ -88,6 +91,7 @@ def read_profile(name: str, section: Section) -> Draft:
                 inner = Section(node, key, section.sheet, line)
                 if read := _service(service, inner):
                     draft.services[service] = (read, inner)
+    draft.sound = len(section.sheet.problems) == before and not section.broken
     return draft
 
 
@@ -177,7 +181,8 @@ def _resolved(draft: Draft, drafts: Mapping[str, Draft], done: Mapping[str, Prof
     base: Profile | None = Profile("", ())
     if draft.extends is not None:
         if draft.extends not in drafts:
-            hint = closest(draft.extends, list(drafts)) or f"; there are {' '.join(drafts)}"
+            others = [name for name in drafts if name != draft.name]
+            hint = closest(draft.extends, others) or f"; there are {' '.join(others)}"
             draft.section.complain("extends", f"unknown profile {shown(draft.extends)}{hint}")
         base = done.get(draft.extends)
     if base is None:
@@ -185,24 +190,24 @@ def _resolved(draft: Draft, drafts: Mapping[str, Draft], done: Mapping[str, Prof
     inherited = {service.name: service for service in base.services}
     for name, key, line in draft.without:
         if name not in inherited:
-            owner = (
-                f"the profile {draft.extends} has no service of this name" if draft.extends else "nothing is extended"
+            why = f"the profile {draft.extends} has no such service" if draft.extends else "nothing is extended"
+            draft.section.sheet.add(
+                line, key, f"{shown(name)} cannot be left out: {why}{closest(name, list(inherited))}"
             )
-            draft.section.sheet.add(line, key, f"{shown(name)} cannot be left out: {owner}")
     left = {name: service for name, service in inherited.items() if name not in {n for n, _, _ in draft.without}}
     for name, (_, section) in draft.services.items():
         if name in left:
             reason = f"the profile {draft.extends} has a service {name} already: leave that out by without: [{name}]"
             section.sheet.add(section.line, section.key, reason)
     services = tuple((left | {name: service for name, (service, _) in draft.services.items()}).values())
-    if not services:
+    if not services and draft.sound:
         draft.section.sheet.add(draft.section.line, draft.section.key, "the profile has no services")
     if len(services) > SERVICE_LIMIT:
         reason = f"the profile has {len(services)} services; {SERVICE_LIMIT} are allowed"
         draft.section.sheet.add(draft.section.line, draft.section.key, reason)
     _aliases(draft, services)
     _overlaps(draft, services)
-    return Profile(draft.name, services)
+    return Profile(draft.name, services) if draft.sound else None
 
 
 def _aliases(draft: Draft, services: tuple[Service, ...]) -> None:
@@ -213,7 +218,10 @@ def _aliases(draft: Draft, services: tuple[Service, ...]) -> None:
             continue
         of = by_name.get(service.alias_of)
         if of is None:
-            reason = f"{service.name} is an alias of {service.alias_of}, which the profile does not have"
+            if not draft.sound:
+                continue
+            more = "" if service.name in draft.services else f": leave out {service.name} too"
+            reason = f"{service.name} is an alias of {service.alias_of}, which the profile does not have{more}"
         elif of.alias_of is not None or of.protocol is not service.protocol:
             reason = f"{service.name} cannot be an alias of {of.name}: it must speak the same and be no alias itself"
         else:
@@ -228,7 +236,7 @@ def _overlaps(draft: Draft, services: tuple[Service, ...]) -> None:
         if after.first <= before.last:
             late, early = (after, before) if services.index(after) > services.index(before) else (before, after)
             port = "ports" if late.protocol is Protocol.RANGE else "port"
-            _complain(draft, late.name, port, f"{late.name} has port {late.port}, which {early.name} has already")
+            _complain(draft, late.name, port, f"{late.name} has {late.port}, but {early.name} has {early.port} already")
 
 
 def _complain(draft: Draft, service: str, key: str, reason: str) -> None:

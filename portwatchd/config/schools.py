@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Mapping
 from glob import glob, has_magic
 from pathlib import Path
 
 from portwatchd.config import values
 from portwatchd.config.document import Items, Node, Scalar, Table, parse, read_text
-from portwatchd.config.problem import Problems, Refused, Sheet, shown
+from portwatchd.config.problem import Problems, Refused, Sheet, brief, escaped, shown
 from portwatchd.config.section import Section, closest
 from portwatchd.model import Profile, School
 
@@ -69,24 +70,36 @@ class Register:
 
 
 def found_files(section: Section, main: Path) -> Iterator[Path]:
-    """The school files that a configuration names, each once; a pattern that matches nothing is none."""
-    seen = {main.resolve()}
+    """The school files that a configuration names, each once; a pattern that matches nothing is no problem."""
+    seen = {_identity(main)}
     for key, node in section.nodes("school_files"):
-        pattern = section.value(node, key, values.file_name, "")
+        pattern = section.value(node, key, _school_file, "")
         if not pattern:
             continue
-        full = main.parent / pattern
-        if Path(pattern).suffix.lower() not in {".yml", ".yaml", ".csv"}:
-            section.sheet.add(node.line, key, f"{shown(pattern)} must end in .yml, .yaml or .csv")
-            continue
-        if not has_magic(pattern) and not full.exists():
-            section.sheet.add(node.line, key, f"{shown(pattern)} does not exist ({full})")
-            continue
+        full = str(main.parent / pattern)
         # Path.glob takes no absolute patterns.
-        for name in sorted(glob(str(full))) if has_magic(pattern) else [str(full)]:  # noqa: PTH207
-            if (resolved := Path(name).resolve()) not in seen:
-                seen.add(resolved)
-                yield Path(name)
+        for name in sorted(glob(full)) if has_magic(pattern) else [full]:  # noqa: PTH207
+            file = Path(name)
+            try:
+                identity = _identity(file)
+            except OSError as error:
+                section.sheet.add(node.line, key, f"{escaped(name)} cannot be read: {os.strerror(error.errno or 0)}")
+                continue
+            if identity not in seen:
+                seen.add(identity)
+                yield file
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    about = path.stat()
+    return about.st_dev, about.st_ino
+
+
+def _school_file(text: str) -> str:
+    """A school file's name or pattern, whose end tells what it is."""
+    if not values.file_name(text).lower().endswith((".yml", ".yaml", ".csv")):
+        raise Refused(f"{shown(text)} must end in .yml, .yaml or .csv")
+    return text
 
 
 def read_school_file(path: Path, problems: Problems, register: Register) -> None:
@@ -112,7 +125,7 @@ def table_rows(text: str, sheet: Sheet) -> Iterator[Table]:
     """Each row of a table as the mapping that it stands for; comma, semicolon or tab as its header has it."""
     start = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=start.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     header: list[str] | None = None
     line = 0
     try:
@@ -130,7 +143,7 @@ def table_rows(text: str, sheet: Sheet) -> Iterator[Table]:
             else:
                 yield _as_school(header, row, first)
     except csv.Error as error:
-        sheet.add(rows.line_num, "", f"is not CSV: {error}")
+        sheet.add(line + 1, "", f"is not CSV: {error}")
     if header is None and not sheet.problems:
         sheet.add(0, "", "is empty")
 
@@ -146,18 +159,18 @@ def _as_school(header: list[str], row: list[str], line: int) -> Table:
 def _sound_header(header: list[str], line: int, sheet: Sheet) -> bool:
     """Whether the header names every column once, and the two that are needed."""
     before = len(sheet.problems)
-    for wanted in ("name", "host"):
-        if wanted not in header:
-            reason = f"the header has no column {wanted}: it begins with name,host,profile and goes on with labels"
-            sheet.add(line, "", reason)
+    if lacking := [wanted for wanted in ("name", "host") if wanted not in header]:
+        reason = f"the header lacks {' and '.join(lacking)}; its columns are name, host, profile and one for each label"
+        sheet.add(line, "", reason)
+        return False
     for number, name in enumerate(header):
         if not name:
             sheet.add(line, "", f"column {number + 1} has no name")
         elif name in header[:number]:
-            sheet.add(line, shown(name)[1:-1], "the column stands here twice")
+            sheet.add(line, brief(name), "the column stands here twice")
         elif name not in COLUMNS:
             try:
                 values.label_name(name)
             except Refused as refused:
-                sheet.add(line, shown(name)[1:-1], str(refused))
+                sheet.add(line, brief(name), str(refused))
     return len(sheet.problems) == before

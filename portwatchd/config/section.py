@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from portwatchd.config.document import Items, Node, Scalar, Table, Void, kind
-from portwatchd.config.problem import Refused, Sheet, shown
+from portwatchd.config.problem import Refused, Sheet, brief, shown
 
 T = TypeVar("T")
 
@@ -31,9 +31,11 @@ class Section:
         self.line = line or node.line
         self._asked: list[str] = []
         self._entries: dict[str, tuple[int, Node]] = {}
+        self.broken = not (isinstance(node, Table) or (isinstance(node, Scalar) and node.null))
+        """Whether it is no mapping at all; then nothing more is said about its keys."""
         if isinstance(node, Table):
             self._entries = node.entries
-        elif not isinstance(node, Void) and not (isinstance(node, Scalar) and node.null):
+        elif self.broken and not isinstance(node, Void):
             sheet.add(node.line, key, f"is {kind(node)}, but a mapping is wanted")
 
     def __enter__(self) -> Self:
@@ -45,11 +47,12 @@ class Section:
         if raised is None:
             for name, (line, _) in self._entries.items():
                 if name not in self._asked:
-                    self.sheet.add(line, self.path(name), f"unknown key{closest(name, self._asked)}")
+                    hint = closest(name, self._asked) or f"; allowed are {' '.join(self._asked)}"
+                    self.sheet.add(line, self.path(name), f"unknown key{hint}")
 
     def path(self, name: str) -> str:
         """The whole path of a key."""
-        plain = shown(name)[1:-1]
+        plain = brief(name)
         return f"{self.key}.{plain}" if self.key else plain
 
     def complain(self, name: str, reason: str) -> None:
@@ -81,7 +84,7 @@ class Section:
 
     def need(self, name: str, read: Callable[[str], T], fallback: T, *, plain: bool = False) -> T:
         """As `get`, and a key that is left out is a problem."""
-        if not self.has(name):
+        if not self.has(name) and not self.broken:
             self.complain(name, "is missing")
         return self.get(name, read, fallback, plain=plain)
 
@@ -97,6 +100,9 @@ class Section:
                 return None
             case Items() | Table():
                 self.sheet.add(node.line, key, f"is {kind(node)}, but a single value is wanted")
+                return None
+            case Scalar() if node.null:
+                self.sheet.add(node.line, key, "has no value")
                 return None
             case Scalar():
                 if plain and not node.plain:
@@ -136,5 +142,5 @@ class Section:
         for name, (line, node) in self._entries.items():
             self._asked.append(name)
             path = self.path(name)
-            if (key := self.found(Scalar(name, plain=True, line=line), path, read)) is not None:
+            if (key := self.found(Scalar(name, plain=False, line=line), path, read)) is not None:
                 yield key, path, line, node

@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple, TypeVar
 
-from portwatchd.config.problem import Refused, shown
+from portwatchd.config.problem import Refused, brief, shown
 from portwatchd.model import SHOWN_LIMIT
 
 E = TypeVar("E", bound=StrEnum)
@@ -16,6 +16,8 @@ E = TypeVar("E", bound=StrEnum)
 PORT_LIMIT = 65535
 RANGE_LIMIT = 1024
 """Ports of one range. A range is sampled in rotation; one turn through more would take too long to be of use."""
+HOST_LIMIT = 253
+"""Characters of a host name (RFC 1035, section 2.3.4, less the length bytes)."""
 SENTENCE_LIMIT = 300
 """Characters of a sentence for people: what fits into a notification."""
 
@@ -64,7 +66,7 @@ def duration(low: float, high: float) -> Callable[[str], float]:
 
     def read(text: str) -> float:
         if text.isascii() and text.isdigit() and text != "0":
-            raise Refused(f"{shown(text)} has no unit: write {shown(text)[1:-1]}s, or another of ms s m h d w y")
+            raise Refused(f"{shown(text)} has no unit: write {brief(text)}s, or another of ms s m h d w y")
         match = DURATION.fullmatch(text)
         if not text or (match is None and text != "0"):
             raise Refused(f"{shown(text)} is no duration: write for example 500ms, 60s, 15m, 1h30m or 400d")
@@ -86,7 +88,7 @@ def whole(low: int, high: int, what: str = "number") -> Callable[[str], int]:
         if not NUMBER.fullmatch(text):
             raise Refused(f"{shown(text)} is no {what}: write a whole number from {low} to {high}")
         if not low <= int(text) <= high:
-            raise Refused(f"{shown(text)} is no {what}: allowed are {low} to {high}")
+            raise Refused(f"{shown(text)} is out of bounds: a {what} here is {low} to {high}")
         return int(text)
 
     return read
@@ -226,11 +228,11 @@ def host_name(text: str) -> str:
     labels = bare.split(".")
     if not bare.isascii():
         try:
-            hint = f": write {bare.encode('idna').decode()}"
-        except UnicodeError:
+            hint = f": write {host_name(bare.encode('idna').decode())}" if len(bare) <= HOST_LIMIT else ""
+        except (UnicodeError, Refused):
             hint = ""
         raise Refused(f"{shown(text)} holds letters beyond ASCII{hint}")
-    if len(bare) > 253 or not all(HOST_LABEL.fullmatch(label) for label in labels):
+    if len(bare) > HOST_LIMIT or not all(HOST_LABEL.fullmatch(label) for label in labels):
         raise Refused(f"{shown(text)} is neither a host name nor an IP address")
     if re.fullmatch("[0-9]+|0[xX][0-9a-fA-F]*", labels[-1]):
         raise Refused(f"{shown(text)} is no host name: its last part cannot be a number")
@@ -241,8 +243,9 @@ def endpoint(text: str) -> Endpoint:
     """`host:port`, with an IPv6 address in brackets."""
     match = re.fullmatch(r"\[([^\]]*)\]:([^:]*)|([^:\[\]]*):([^:]*)", text)
     if not match:
-        hint = f"[{text}]:443" if text.count(":") > 1 and "[" not in text and "/" not in text else "example.org:443"
-        raise Refused(f"{shown(text)} is no host with a port: write for example {shown(hint)[1:-1]}")
+        bare, _, end = text.rpartition(":")
+        hint = f"[{bare}]:{end}" if ":" in bare and not set("[]/") & set(text) else "example.org:443"
+        raise Refused(f"{shown(text)} is no host with a port: write for example {brief(hint)}")
     bracketed, after, plain, behind = match.groups()
     if bracketed is not None:
         if ":" not in bracketed:
