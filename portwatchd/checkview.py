@@ -41,16 +41,14 @@ GAP = "  "
 JOINT = "; "
 
 TODO = Words("What to do:", "Was zu tun ist:")
-OPTIONAL = Words("optional", "optional")
 NOT_MET = Words("not met: {}", "nicht erfüllt: {}")
 LOST = Words("not forwarded: {}", "nicht weitergeleitet: {}")
 OPEN = Words("not judged: {}", "nicht beurteilt: {}")
 FORWARDED = Words("{} of {} forwarded", "{} von {} weitergeleitet")
-NO_ADDRESS = Words("no address", "keine Adresse")
-HOPS = Words("router at hop {}", "Router bei Hop {}")
+HOPS = Words("router at hop {} ({})", "Router bei Hop {} ({})")
 METHODS: Mapping[HopMethod, Words] = {
-    HopMethod.TIME_EXCEEDED: Words("seen by time-exceeded", "erkannt an time-exceeded"),
-    HopMethod.ANSWERS: Words("seen by answers", "erkannt an Antworten"),
+    HopMethod.TIME_EXCEEDED: Words("time-exceeded", "time-exceeded"),
+    HopMethod.ANSWERS: Words("answers", "Antworten"),
     HopMethod.OFF: Words("no hop proofs", "keine Hop-Beweise"),
 }
 EXPOSED = {True: Words("exposed host", "Exposed Host"), False: Words("single forwards", "einzelne Weiterleitungen")}
@@ -108,7 +106,8 @@ def show(reports: Sequence[Report], console: Console, lang: str, *, terminal: bo
     page = Page(console.width if terminal else None, terminal and utf8, lang)
     for line in _lines(reports, page):
         # Lines are wrapped here already, and plain ones never: hence soft_wrap.
-        console.print(line if terminal else line.plain.rstrip(), soft_wrap=True, markup=False, highlight=False)
+        line.rstrip()
+        console.print(line if terminal else line.plain, soft_wrap=True, markup=False, highlight=False)
 
 
 def _lines(reports: Sequence[Report], page: Page) -> Iterator[Text]:
@@ -186,10 +185,9 @@ def _school(report: Report, page: Page) -> Iterator[Text]:
     names = dict.fromkeys([school.name, school.host, school.profile.name])
     yield Text("  ").join([Text(_clean(name), "bold" if name == school.name else "") for name in names])
     for address in report.addresses:
-        facts = [f"{FAMILY_NAMES[address.family]} {address.address}"]
-        if address.distance.hops is not None:
-            facts.append(say(HOPS, lang).format(address.distance.hops))
-        facts.append(say(METHODS[address.distance.method], lang))
+        method, hops = say(METHODS[address.distance.method], lang), address.distance.hops
+        router = method if hops is None else say(HOPS, lang).format(hops, method)
+        facts = [f"{FAMILY_NAMES[address.family]} {address.address}", router]
         if address.exposed_host is not None:
             facts.append(say(EXPOSED[address.exposed_host], lang))
         yield from _wrapped(Text(_clean(", ".join(facts)), "dim"), "", page.width)

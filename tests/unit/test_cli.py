@@ -1,0 +1,202 @@
+"""The command line as a shell sees it: statuses, what is on which stream, and never a traceback."""
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+import pytest
+
+from portwatchd import __version__
+from portwatchd.cli import exit_status, listen_address, main
+from portwatchd.model import DiagnosisKind
+from portwatchd.options import ListenAddress
+from tests.unit.reports import report
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = f"{sys.executable} -m portwatchd"
+GOOD = "schools: [{name: gym-nord, host: gym-nord.example.org}, {name: gs-sued, host: 203.0.113.7}]\n"
+
+
+def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which `portwatchd` is the program."""
+    return subprocess.run(
+        ["bash", "-c", f'portwatchd() {{ {PROGRAM} "$@"; }}; {line}'],
+        cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "schools.yml"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "required: COMMAND"),
+        ("chekc", "invalid choice: 'chekc'"),
+        ("run", "required: --config.file"),
+        ("run --config.file=/none/x.yml --web.listen-address=10052", "no HOST:PORT"),
+        ("run --config.file=/none/x.yml --log.format=xml", "invalid choice: 'xml'"),
+        ("run --config.file=/none/x.yml --web.config.file=y", "unrecognized arguments: --web.config.file=y"),
+        ("run --config.file=/none/x.yml", "/none/x.yml: cannot be read: No such file or directory"),
+        ("run --conf=/none/x.yml", "required: --config.file"),
+        ("check", "portwatchd check: name a HOST, or a configuration with --config.file=PATH"),
+        ("check https://school.example.org/", "is a URL: write only the host"),
+        ("check school.example.org:25", "has a port: write only the host, 'school.example.org'"),
+        ("check '[2001:db8::1]:25'", "without brackets and port"),
+        ("check ''", "a host cannot be empty"),
+        ("check sch_ule", "neither a host name nor an IP address"),
+        ("check schule-köln.de", "write xn--schule-kln-lcb.de"),
+        ("check a.example --profile=iservx", "there is no 'iservx', there are iserv iserv-sh"),
+        ("check a.example --family=ipv5", "invalid choice: 'ipv5'"),
+        ("check 192.0.2.1 --family=ipv6", "192.0.2.1 cannot be checked with --family=ipv6"),
+        ("check a.example --lang=fr", "invalid choice: 'fr'"),
+        ("check a.example --tls.ca-file=/none", "--tls.ca-file: /none: No such file or directory"),
+        ("check a.example --tls.ca-file=/etc/passwd", "holds no certificates in PEM form"),
+        ("check a.example --jsn", "unrecognized arguments: --jsn"),
+        ("check --config.file=/none/x.yml", "/none/x.yml: cannot be read"),
+        ("check x --config.file=/none/x.yml --profile=iserv", "names the profile of each school itself"),
+        ("config", "required: COMMAND"),
+        ("config check", "required: PATH"),
+        ("config check /none/x.yml", "/none/x.yml: cannot be read"),
+        ("config show /none/x.yml", "/none/x.yml: cannot be read"),
+        ("demo now", "unrecognized arguments: now"),
+    ],
+)
+def test_wrong_use_is_told_on_standard_error_with_status_2(arguments: str, said: str) -> None:
+    done = shell(f"portwatchd {arguments}")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_every_bad_host_is_named_one_a_line() -> None:
+    done = shell("portwatchd check http://a b:25 c..d --profile=none")
+    assert done.returncode == 2
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == ["portwatchd check"] * 4
+
+
+def test_hosts_may_stand_behind_options() -> None:
+    done = shell("portwatchd check a:1 --json b:2 --lang=de c:3")
+    assert len(done.stderr.splitlines()) == 3
+
+
+def test_every_problem_of_a_configuration_is_one_line_with_its_place(config: Path) -> None:
+    config.write_text("schools:\n- {name: a, host: 'http://a'}\n- {name: a, hots: b}\n")
+    done = shell(f"portwatchd config check {config}")
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2
+    assert len(lines) >= 3
+    assert all(line.startswith(f"{config}:") for line in lines)
+
+
+def test_a_school_that_the_configuration_does_not_have(config: Path) -> None:
+    done = shell(f"portwatchd check --config.file={config} gym-nort")
+    assert done.stderr == f"portwatchd check: {config} has no school 'gym-nort'; did you mean 'gym-nord'?\n"
+    assert done.returncode == 2
+
+
+def test_a_good_configuration(config: Path) -> None:
+    done = shell(f"portwatchd config check {config}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{config}: 2 schools")
+    shown = shell(f"portwatchd config show {config}")
+    assert "gs-sued" in shown.stdout
+    config.write_text(shown.stdout)
+    assert shell(f"portwatchd config show {config}").stdout == shown.stdout
+
+
+def test_the_built_in_profiles_in_both_languages() -> None:
+    german = shell("portwatchd config profiles", LC_ALL="", LC_MESSAGES="", LANG="de_DE.UTF-8")
+    assert "Die Schule empfängt keine E-Mails." in german.stdout
+    assert "The school receives no mail." in shell("portwatchd config profiles --lang=en", LANG="de_DE.UTF-8").stdout
+
+
+def test_version_and_help() -> None:
+    assert shell("portwatchd --version").stdout == f"portwatchd {__version__}\n"
+    help_text = shell("portwatchd check --help")
+    assert (help_text.returncode, help_text.stderr) == (0, "")
+    assert "exit status" in help_text.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("portwatchd config profiles | true; exit ${PIPESTATUS[0]}", 141),
+        ("portwatchd --help | true; exit ${PIPESTATUS[0]}", None),
+        ("portwatchd config profiles >&-", 0),
+        ("portwatchd config profiles >&- 2>&- <&-", 0),
+        ("portwatchd config check /none 2>&-", 2),
+    ],
+)
+def test_closed_streams_are_met_quietly(line: str, status: int | None) -> None:
+    done = shell(line)
+    assert done.stderr == ""
+    assert status is None or done.returncode == status
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_told_in_one_line() -> None:
+    done = shell("portwatchd config profiles > /dev/full")
+    assert done.stderr == "portwatchd: the output cannot be written: No space left on device\n"
+    assert done.returncode == 2
+
+
+def test_an_encoding_without_umlauts_is_no_error() -> None:
+    done = shell("portwatchd config profiles --lang=de", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"empf\xe4ngt" in done.stdout
+
+
+def test_main_takes_arguments(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "check", str(config)]) == 0
+    assert "2 schools" in capsys.readouterr().out
+    assert main(["config"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kinds", "status"),
+    [
+        ([DiagnosisKind.OK], 0),
+        ([DiagnosisKind.OK, DiagnosisKind.OK], 0),
+        ([DiagnosisKind.UNKNOWN, DiagnosisKind.OK], 3),
+        ([DiagnosisKind.UNKNOWN, DiagnosisKind.FORWARDS_LOST, DiagnosisKind.OK], 1),
+        *(([kind], 1) for kind in DiagnosisKind if kind not in {DiagnosisKind.OK, DiagnosisKind.UNKNOWN}),
+    ],
+)
+def test_a_loss_outweighs_what_could_not_be_judged(kinds: list[DiagnosisKind], status: int) -> None:
+    assert exit_status([report(kind) for kind in kinds]) == status
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:10052", "127.0.0.1", 10052),
+        (":9100", "", 9100),
+        ("0.0.0.0:80", "0.0.0.0", 80),
+        ("[::]:80", "::", 80),
+        ("[2001:db8::1]:443", "2001:db8::1", 443),
+        ("localhost:0", "localhost", 0),
+    ],
+)
+def test_listen_addresses(text: str, host: str, port: int) -> None:
+    assert listen_address(text) == ListenAddress(host, port)
+    assert listen_address(str(listen_address(text))) == ListenAddress(host, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "80", "a", "a:", "a:b", "::1:80", "[::1]", "[x]:80", "1.2.3:80", "a:70000", "-a:80", "a:٣"]
+)
+def test_bad_listen_addresses(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        listen_address(text)
