@@ -65,6 +65,8 @@ class Facts:
     control_lost: bool = False
     """The monitor cannot reach this port at a host that surely answers on it."""
     scene: Scene = field(default_factory=Scene)
+    sibling: VerdictKind | None = None
+    """What was proven of the same service over the other address family."""
 
 
 def connected(observation: Observation) -> bool:
@@ -222,6 +224,8 @@ def _by_icmp(facts: Facts) -> Verdict | None:
 def _by_contrast(facts: Facts) -> Verdict:
     """Only the other ports, and what was learnt before, are left to compare with."""
     scene = facts.scene
+    if scene.server_answers and facts.sibling is VerdictKind.SERVER_FILTERED:
+        return Verdict(VerdictKind.SERVER_FILTERED, Proof.CONTRAST, "dropped, as over the other address family")
     if scene.server_answers:
         return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "other ports of the server answer, this one does not")
     if scene.forward_seen:

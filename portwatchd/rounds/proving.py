@@ -147,29 +147,28 @@ async def signs_of_life(running: Round, hopper: Hopper, ports: Sequence[int]) ->
     return False
 
 
-def scene(
-    facts: Sequence[Facts],
-    *,
-    other_family_alive: bool,
-    distance: Distance,
-    life: bool,
-) -> Scene:
+def scene(facts: Sequence[Facts], distance: Distance) -> Scene:
     """Return what the ports of one address say together."""
-    own_icmp = any(
-        f.observation.outcome in {Outcome.REJECTED, Outcome.UNREACHABLE} and f.observation.offender == f.address
-        for f in facts
-    )
+    own_icmp = any(_from_router(f, distance) for f in facts)
     refused = any(f.observation.outcome is Outcome.REFUSED for f in facts)
     at_router = [f.hop.at_router for f in facts if f.hop.at_router is not None]
     alive = any(_server_answers(f) for f in facts)
     return Scene(
         server_answers=alive,
         forward_seen=not alive and any(expired_at_router(f) for f in facts),
-        router_alive=life or own_icmp or refused or any(r.answer in FROM_ROUTER for r in at_router),
-        other_family_alive=other_family_alive,
+        router_alive=own_icmp or refused or any(r.answer in FROM_ROUTER for r in at_router),
         distance=distance,
         router=distance.router,
     )
+
+
+def _from_router(facts: Facts, distance: Distance) -> bool:
+    """Whether an ICMP answer came from the school's router or from behind it, not from the way to it."""
+    seen = facts.observation
+    if seen.offender is None or seen.outcome not in {Outcome.REJECTED, Outcome.UNREACHABLE}:
+        return False
+    rejected_v6 = facts.family is Family.IPV6 and seen.outcome is Outcome.REJECTED
+    return rejected_v6 or seen.offender in {facts.address, distance.router}
 
 
 def _server_answers(facts: Facts) -> bool:

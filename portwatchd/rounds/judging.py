@@ -1,0 +1,121 @@
+"""The middle of a round: gather the proofs of every address, set the scene, judge every port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from portwatchd.diagnosis.identity import identify
+from portwatchd.diagnosis.port import Facts, connected, judge
+from portwatchd.model import AddressReport, Distance, Family, HopEvidence, Proof, Protocol, Verdict, VerdictKind
+from portwatchd.rounds.closed import Ground
+from portwatchd.rounds.hopping import Hopper
+from portwatchd.rounds.proving import healthy_port, prove, scene, signs_of_life
+from portwatchd.rounds.ranges import canaries, judge_range, look_for_exposed_host
+from portwatchd.rounds.reporting import Judged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from portwatchd.diagnosis.port import Identity, Scene
+    from portwatchd.model import Observation, Service, Target
+    from portwatchd.rounds.tools import Round
+
+
+@dataclass(slots=True)
+class Site:
+    """One address while it is judged."""
+
+    hopper: Hopper
+    healthy: int | None
+    facts: dict[Target, Facts]
+    scene: Scene
+
+
+async def judge_all(
+    running: Round,
+    seen: Mapping[Target, Observation],
+) -> tuple[list[Judged], tuple[AddressReport, ...]]:
+    """Judge every address beside the others: what one family shows of router and server is a contrast for the other."""
+    identities = identify(seen, running.memory.named)
+    groups: dict[tuple[Family, str], dict[Target, Observation]] = {}
+    for target, observation in seen.items():
+        groups.setdefault((target.family, target.address), {})[target] = observation
+    judged: list[Judged] = []
+    sites: list[Site] = []
+    for (family, address), group in groups.items():
+        if family in running.cut:
+            judged += _cut_off(running, family, address, group)
+        else:
+            sites.append(await _visit(running, family, address, group, identities))
+    sites.sort(key=lambda site: site.hopper.family)
+    siblings: dict[str, VerdictKind] = {}
+    for site in sites:
+        around = await _around(running, site, sites)
+        here = [_judge(site, target, around, siblings) for target in site.facts]
+        ground = Ground(site.hopper, site.healthy, around)
+        spans = [service for service in running.school.profile.services if service.protocol is Protocol.RANGE]
+        here += [await judge_range(running, ground, service) for service in spans]
+        await look_for_exposed_host(running, ground)
+        siblings |= {one.service.name: one.verdict.kind for one in here if one.verdict.proof is Proof.HOP}
+        judged += here
+    return judged, tuple(_address(running, family, address) for family, address in groups)
+
+
+def _cut_off(running: Round, family: Family, address: str, group: Mapping[Target, Observation]) -> list[Judged]:
+    """Every port of an address is unknown: the monitor's own line is cut."""
+    verdict = Verdict(VerdictKind.UNKNOWN, Proof.NONE, "the monitor itself is cut off")
+    seen = {target.service.name: observation for target, observation in group.items()}
+    services = running.school.profile.services
+    return [Judged(service, family, address, verdict, seen.get(service.name)) for service in services]
+
+
+def _address(running: Round, family: Family, address: str) -> AddressReport:
+    distance = running.memory.distances.get(address, Distance())
+    return AddressReport(family, address, distance, running.memory.exposed.get(family))
+
+
+async def _visit(
+    running: Round,
+    family: Family,
+    address: str,
+    group: Mapping[Target, Observation],
+    identities: Mapping[Target, Identity],
+) -> Site:
+    """Gather the proofs of one address."""
+    evidence = await prove(running, family, address, group, identities)
+    blocked = {t for t, o in group.items() if not connected(o) and await running.tools.vigil.blocked(t.port)}
+    facts = {
+        target: Facts(
+            target.service,
+            family,
+            address,
+            observation,
+            evidence.get(target, HopEvidence()),
+            identities[target],
+            target in blocked,
+        )
+        for target, observation in group.items()
+    }
+    hopper = Hopper(running, family, address)
+    return Site(hopper, healthy_port(group, identities), facts, scene(list(facts.values()), hopper.distance))
+
+
+async def _around(running: Round, site: Site, sites: list[Site]) -> Scene:
+    """Return the scene of an address with what the other addresses show; a silent router is looked at once more."""
+    others = [other.scene for other in sites if other is not site]
+    around = replace(
+        site.scene,
+        other_family_alive=any(o.scene.server_answers for o in sites if o.hopper.family is not site.hopper.family),
+        router_alive=site.scene.router_alive or any(other.router_alive for other in others),
+    )
+    if around.server_answers or around.forward_seen or around.router_alive or around.other_family_alive:
+        return around
+    return replace(around, router_alive=await signs_of_life(running, site.hopper, canaries(running)))
+
+
+def _judge(site: Site, target: Target, around: Scene, siblings: Mapping[str, VerdictKind]) -> Judged:
+    """Judge one port, beside the verdict that was proven on the same service over the other family."""
+    facts = replace(site.facts[target], scene=around, sibling=siblings.get(target.service.name))
+    service: Service = target.service
+    return Judged(service, target.family, target.address, judge(facts), facts.observation)
