@@ -161,10 +161,11 @@ def _details(port: PortReport, lang: str) -> Iterator[str]:
             yield say(FORWARDED, lang).format(port.range.forwarded, known)
         if port.range.unknown:
             yield say(OPEN, lang).format(words.spans(port.range.unknown))
-    if port.verdict.detail:
-        yield port.verdict.detail
-    elif port.verdict.kind is VerdictKind.SERVICE_FAULTY and port.observation is not None:
-        yield words.outcome_words(port.observation.outcome, lang)
+    seen = port.observation
+    if detail := port.verdict.detail or (seen.detail if seen else ""):
+        yield words.detail_words(detail, lang)
+    elif seen and port.verdict.kind is VerdictKind.SERVICE_FAULTY:
+        yield words.outcome_words(seen.outcome, lang)
     for fact in port.policies:
         if fact.holds is False:
             reason = f" ({fact.reason})" if fact.reason else ""

@@ -1,5 +1,6 @@
 """Words for people: what a report means and what to do, in plain sentences, English and German."""
 
+from portwatchd.diagnosis.words.details import detail_words
 from portwatchd.diagnosis.words.language import LANGUAGES, choose_language, say
 from portwatchd.diagnosis.words.lists import bounded, spans
 from portwatchd.diagnosis.words.remedies import remedy
@@ -16,6 +17,7 @@ __all__ = [
     "LANGUAGES",
     "bounded",
     "choose_language",
+    "detail_words",
     "diagnosis_words",
     "outcome_words",
     "policy_words",

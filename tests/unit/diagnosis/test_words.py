@@ -1,13 +1,17 @@
+import ast
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portwatchd.diagnosis import port as judgement
 from portwatchd.diagnosis import words
-from portwatchd.diagnosis.words import remedies, sentences
+from portwatchd.diagnosis.words import details, remedies, sentences
 from portwatchd.model import (
     DiagnosisKind,
     Family,
@@ -322,6 +326,41 @@ def test_long_lists_are_bounded() -> None:
 )
 def test_the_language_is_chosen_from_locales_and_headers(value: str | None, language: str) -> None:
     assert words.choose_language(value) == language
+
+
+def spoken(module: ModuleType) -> set[str]:
+    """The sentences that a module gives to its verdicts; `{}` for what is filled in."""
+    found: set[str] = set()
+    for call in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Verdict":
+            for node in ast.walk(call):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+                    found.add("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+                    found.add(node.value)
+    # Parts of an f-string are constants of their own.
+    return {text for text in found if not any(text != whole and text in whole and "{}" in whole for whole in found)}
+
+
+def test_every_detail_of_a_judgement_has_a_german_sentence() -> None:
+    missing = spoken(judgement) - set(details.GERMAN)
+    assert not missing, f"add these to {details.__name__}.GERMAN: {missing}"
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("rejected by the router 2001:db8::1", "abgewiesen vom Router 2001:db8::1"),
+        ("192.0.2.1 on the way cannot reach the school", "192.0.2.1 auf dem Weg erreicht die Schule nicht"),
+        ("no sign of life from the router", "kein Lebenszeichen vom Router"),
+        ("answers '554 no service'", "answers '554 no service'"),
+        ("", ""),
+    ],
+)
+def test_details_in_german(english: str, german: str) -> None:
+    assert words.detail_words(english, "de") == german
+    assert words.detail_words(english, "en") == english
 
 
 @given(st.text(max_size=200))
