@@ -63,9 +63,9 @@ def shifted_services(offset: int = OFFSET) -> tuple[Service, ...]:
 
 
 def _shifted(service: Service, offset: int) -> Service:
-    if service.protocol is Protocol.RANGE:  # high enough already; a part of it stands for the whole
-        first = service.first + offset - OFFSET
-        return replace(service, first=first, last=min(first + RANGE_LENGTH - 1, service.last + offset - OFFSET))
+    if service.protocol is Protocol.RANGE:  # high enough already, with little room above; a part stands for the whole
+        first = service.first + (offset - OFFSET) // 100
+        return replace(service, first=first, last=first + RANGE_LENGTH - 1)
     return replace(service, first=service.first + offset, last=service.last + offset)
 
 

@@ -48,6 +48,11 @@ class Part:
     implicit_tls: bool = False
     fault: Fault | None = None
 
+    @property
+    def shakes_hands(self) -> bool:
+        """Whether a connection is inside TLS from the beginning; a fault may keep it from that."""
+        return self.implicit_tls and self.fault not in {Fault.SILENT, Fault.TARPIT}
+
 
 class Connection(asyncio.Protocol):
     """A server's side of one connection. It is in `living` as long as it lives."""
@@ -62,16 +67,13 @@ class Connection(asyncio.Protocol):
         self.upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet, shake hands first, or misbehave."""
+        """Greet, or misbehave."""
         self._transport = cast("asyncio.Transport", transport)
         self._living.add(self)
-        if self._part.fault is Fault.SILENT:
-            return
+        self._scene = replace(self._scene, secure=transport.get_extra_info("ssl_object") is not None)
         if self._part.fault is Fault.TARPIT:
             self._let_fall(self._tarpit_text(), 0)
-        elif self._part.implicit_tls:
-            self._start_tls(self._transport)
-        else:
+        elif self._part.fault is not Fault.SILENT:
             self._greet()
 
     def data_received(self, data: bytes) -> None:
@@ -155,8 +157,6 @@ class Connection(asyncio.Protocol):
         self.upgrade = None
         self._transport = secured
         self._scene = replace(self._scene, secure=True)
-        if self._part.implicit_tls:
-            self._greet()
         self._hear()  # the first words inside TLS may be here already
 
     def _tarpit_text(self) -> bytes:

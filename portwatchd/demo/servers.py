@@ -15,6 +15,7 @@ from portwatchd.model import Protocol, Security, Service
 
 BACKLOG = 4096
 """Connections that wait to be accepted: a round of thousands of schools may come at once."""
+HANDSHAKE_SECONDS = 10.0
 FILLERS = 4
 """Connections that fill the queue of a listener that never accepts; from then on the kernel drops each SYN."""
 
@@ -54,7 +55,7 @@ class SimulatedServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop listening and drop every connection."""
+        """Stop listening and drop every connection; one amid its first handshake ends by itself."""
         for name in self.services:
             self._close(name)
         living = list(self._living)
@@ -85,6 +86,8 @@ class SimulatedServer:
                 lambda: Connection(part, self._living),
                 self.address,
                 service.first,
+                ssl=self._context if part.shakes_hands else None,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if part.shakes_hands else None,
                 backlog=BACKLOG,
             )
 

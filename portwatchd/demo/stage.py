@@ -72,6 +72,6 @@ class Stage:
 
     async def _take_turns(self, server: SimulatedServer, name: str) -> None:
         while True:
-            for fault in (None, Fault.CLOSED):
-                await server.suffer(name, fault)
+            for fault in (Fault.CLOSED, None):
                 await asyncio.sleep(self._turn_seconds)
+                await server.suffer(name, fault)
