@@ -32,7 +32,7 @@ STATUSES = (
     "3 nothing is known to be lost, but a school could not be judged"
 )
 WRITE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-PORTS = Words("ports", "Ports")
+PORTS, SCHOOLS = Words("ports", "Ports"), Words("schools", "Schulen")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -212,7 +212,8 @@ def _check(options: argparse.Namespace) -> int:
         def on_broken_pipe(self) -> None:
             raise  # noqa: PLE0704 - rich calls it while it handles the BrokenPipeError
 
-    with CheckProgress(Console(stderr=True), [school.name for school in schools], say(PORTS, lang)) as progress:
+    names = [school.name for school in schools]
+    with CheckProgress(Console(stderr=True), names, say(PORTS, lang), say(SCHOOLS, lang)) as progress:
         reports = app.check(schools, config=config, watch_only=options.watch_only, progress=progress)
     if options.json:
         from portwatchd.web.api import school_json

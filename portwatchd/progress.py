@@ -25,6 +25,9 @@ class CheckProgress:
     console: Console
     schools: Sequence[str]
     ports: str
+    """The word for what a school's bar counts."""
+    many: str
+    """The word for what a shared bar counts."""
     _bars: Progress | None = None
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
@@ -65,7 +68,7 @@ class CheckProgress:
 
     def _begin(self, bars: Progress) -> None:
         if len(self.schools) > BARS_SHOWN:
-            self._tasks = {"": bars.add_task("", total=len(self.schools), unit="")}
+            self._tasks = {"": bars.add_task("", total=len(self.schools), unit=self.many)}
         else:
             width = max(map(cell_len, self.schools), default=0)
             self._tasks = {name: bars.add_task(name.ljust(width), total=1, unit=self.ports) for name in self.schools}

@@ -13,14 +13,14 @@ def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
 
 def test_elsewhere_than_on_a_terminal_nothing_is_shown() -> None:
     plain, out = console(terminal=False)
-    with CheckProgress(plain, ["a"], "ports") as progress:
+    with CheckProgress(plain, ["a"], "ports", "schools") as progress:
         progress("a", 1, 2)
     assert out.getvalue() == ""
 
 
 def test_a_bar_for_each_school_that_leaves_nothing_behind() -> None:
     shown, out = console(terminal=True)
-    with CheckProgress(shown, ["gym-nord [red]", "b"], "ports") as progress:
+    with CheckProgress(shown, ["gym-nord [red]", "b"], "ports", "schools") as progress:
         progress("gym-nord [red]", 3, 14)
         progress("b", 14, 14)
     text = out.getvalue()
@@ -33,17 +33,17 @@ def test_a_bar_for_each_school_that_leaves_nothing_behind() -> None:
 def test_many_schools_share_a_bar_and_each_counts_once() -> None:
     shown, out = console(terminal=True)
     names = [f"school-{n}" for n in range(BARS_SHOWN + 1)]
-    with CheckProgress(shown, names, "ports") as progress:
+    with CheckProgress(shown, names, "ports", "schools") as progress:
         for name in names[:5]:
             progress(name, 1, 2)
             progress(name, 2, 2)
             progress(name, 2, 2)
-    assert f"5/{len(names)}" in out.getvalue()
+    assert f"5/{len(names)} schools" in out.getvalue()
     assert "school-" not in out.getvalue()
 
 
 def test_an_interruption_gives_the_cursor_back() -> None:
     shown, out = console(terminal=True)
-    with pytest.raises(KeyboardInterrupt), CheckProgress(shown, ["a"], "ports"):
+    with pytest.raises(KeyboardInterrupt), CheckProgress(shown, ["a"], "ports", "schools"):
         raise KeyboardInterrupt
     assert out.getvalue().count("\x1b[?25h") == 1
