@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from portwatchd.metrics.negotiation import Wish
+from portwatchd.metrics.negotiation import Wish, negotiate
 from portwatchd.metrics.render import STORED, Block, Labels, render
 from portwatchd.model import Report
 
@@ -56,6 +56,16 @@ class MetricStore:
         """Export nothing more of the school; an unknown one is no error."""
         self._labels.pop(school, None)
         self._blocks.pop(school, None)
+
+    def answer(
+        self, accept: str, accept_encoding: str, names: Iterable[str]
+    ) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+        """Return the headers of the answer to a scrape, and its pieces."""
+        wish = negotiate(accept, accept_encoding, names)
+        headers = {"Content-Type": wish.content_type, "Vary": "Accept, Accept-Encoding"}
+        if wish.gzip:
+            headers["Content-Encoding"] = "gzip"
+        return headers, self.scrape(wish)
 
     async def scrape(self, wish: Wish) -> AsyncIterator[bytes]:
         """Yield the answer piece by piece, as it was when the scrape came, and let the event loop run between them."""
