@@ -107,6 +107,11 @@ def why_distrusted(error: ssl.SSLCertVerificationError) -> str:
     return CERTIFICATE_WORDS.get(getattr(error, "verify_code", 0)) or words.lower().removesuffix(".") or "not verified"
 
 
+def _reason(error: ssl.SSLError) -> str:
+    """Return OpenSSL's name of the reason; an error that OpenSSL did not make lacks the attribute."""
+    return getattr(error, "reason", None) or ""
+
+
 def _icmp(error: IcmpError, _: Circumstances) -> Failure:
     rejected = (error.icmp_type, error.icmp_code) in ICMP_REJECTS
     return Failure(Outcome.REJECTED if rejected else Outcome.UNREACHABLE, error.strerror or str(error), error.offender)
@@ -121,13 +126,13 @@ def _distrusted(error: ssl.SSLCertVerificationError, _: Circumstances) -> Failur
 
 
 def _tls(error: ssl.SSLError, where: Circumstances) -> Failure:
-    reason = error.reason or ""
+    reason = _reason(error)
     if reason in PLAIN_TEXT and where.understood:
         # The same injection as `Conversation.start_tls` refuses, only in a packet of its own.
         return Failure(Outcome.STARTTLS_INJECTED, "plain text came where the handshake was expected")
     if reason in PLAIN_TEXT:
         return Failure(Outcome.WRONG_PROTOCOL, "answers in plain text where TLS is expected")
-    words = TLS_WORDS.get(reason) or reason.replace("_", " ").lower() or str(error)
+    words = TLS_WORDS.get(reason) or reason.replace("_", " ").lower() or " ".join(map(str, error.args[-1:]))
     return Failure(Outcome.TLS_FAILED, f"the TLS handshake fails: {words}")
 
 
@@ -176,4 +181,4 @@ def classify(error: Exception, where: Circumstances) -> Failure | None:
 
 def worth_a_lax_handshake(error: ssl.SSLError) -> bool:
     """Whether a handshake that verifies nothing could show more: not where the peer speaks no TLS, or is gone."""
-    return error.reason not in PLAIN_TEXT and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return _reason(error) not in PLAIN_TEXT and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)

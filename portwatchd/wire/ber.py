@@ -66,7 +66,7 @@ def element(tag: int, *parts: bytes) -> bytes:
 
 
 def number(value: int, tag: int = INTEGER) -> bytes:
-    """Return a number as an element, in as few bytes as two's complement allows."""
+    """Return a number that is not negative as an element, in as few bytes as two's complement allows."""
     return element(tag, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
 
 

@@ -182,8 +182,10 @@ def play(probe: Probe, target: Target, steps: list[Step], trace: Trace, piece: i
     channel = Script(steps, piece)
     try:
         finish(probe(Conversation(channel, trace), target))
-    finally:
-        assert not channel.steps, f"not reached: {list(channel.steps)}"
+    except Exception:
+        assert all(isinstance(step, Hear) for step in channel.steps), f"not reached: {list(channel.steps)}"
+        raise
+    assert not channel.steps, f"not reached: {list(channel.steps)}"
 
 
 def converse(probe: Probe, target: Target, script: str | list[Step], trace: Trace | None = None) -> Trace:
