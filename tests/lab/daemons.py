@@ -31,7 +31,7 @@ class Recipe:
     files: Mapping[str, str | bytes]
     """By name; those with bytes are keys and certificates, readable to their owner only."""
     directories: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """By name, with the user who owns each."""
+    """By name, with the user who owns each and the files in it."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -101,6 +101,8 @@ class Daemon(Generic[S]):
             path = self._home / name
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
             path.chmod(0o600 if isinstance(content, bytes) else 0o644)
+            if user := recipe.directories.get(str(Path(name).parent)):
+                shutil.chown(path, user)
         with (self._home / "output.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._space.inside(recipe.argv),

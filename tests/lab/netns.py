@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,14 +100,19 @@ def lab_lock() -> Iterator[None]:
     """Hold the machine's only lab; wait for another run to end, at most `LOCK_PATIENCE` seconds."""
     with LOCK.open("a+") as lock:
         deadline = time.monotonic() + LOCK_PATIENCE
+        told = False
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 lock.seek(0)
+                holder = lock.read().strip()
                 if time.monotonic() > deadline:
-                    raise LabError(f"another lab runs on this machine: process {lock.read().strip()}") from None
+                    raise LabError(f"another lab runs on this machine: process {holder}") from None
+                if not told:
+                    sys.stderr.write(f"Another lab runs on this machine (process {holder}); waiting for its end.\n")
+                    told = True
                 time.sleep(0.2)
         lock.seek(0)
         lock.truncate()

@@ -21,6 +21,8 @@ from typing import Any
 IP_RECVERR, IP_MINTTL, IPV6_RECVERR, IPV6_MINHOPCOUNT = 11, 21, 25, 73
 SOCK_EXTENDED_ERR = struct.Struct("=IBBBBII")
 ORIGINS = {2: "icmp", 3: "icmp6"}
+PATIENCE = 4.0
+"""Seconds for an answer in a dialogue."""
 OUTCOMES = {0: "connected", errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable"}
 UNREACHABLE = {("icmp", 3): "unreachable", ("icmp6", 1): "unreachable"}
 EXCEEDED = {("icmp", 11): "time-exceeded", ("icmp6", 3): "time-exceeded"}
@@ -79,15 +81,15 @@ def talk(probe: dict[str, Any]) -> dict[str, Any]:
     """
     heard: list[str] = []
     address = (probe["address"], probe["port"])
-    sock: socket.socket = socket.create_connection(address, timeout=8)
+    sock: socket.socket = socket.create_connection(address, timeout=PATIENCE)
     try:
         for step in probe["steps"]:
             if step == "TLS":
                 context = ssl.create_default_context(cafile=probe["ca_file"])
                 try:
                     secure = context.wrap_socket(sock, server_hostname=probe["name"])
-                except ssl.SSLError as failure:
-                    heard.append(f"{getattr(failure, 'verify_message', '')}|{failure.reason}")
+                except OSError as failure:
+                    heard.append(str(failure))
                     break
                 sock = secure
                 heard.append(str(secure.version()))
@@ -106,7 +108,7 @@ def _hear(sock: socket.socket) -> str:
         while piece := sock.recv(65536):
             told += piece
             sock.settimeout(0.15)
-    sock.settimeout(8)
+    sock.settimeout(PATIENCE)
     return told.decode("latin-1")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab.daemons import Recipe
 
-from .tls import CIPHERS, Tls
+from .tls import CIPHERS, OPENSSL, Tls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,6 @@ class FtpSettings:
     plain_login: bool = False
     """Whether USER and PASS are taken outside TLS."""
     tls: Tls = Tls.MODERN
-    max_clients: str = "none"
-    """`0` greets every client with an error."""
 
 
 def ftp(settings: FtpSettings, home: Path) -> Recipe:
@@ -54,7 +52,6 @@ def ftp(settings: FtpSettings, home: Path) -> Recipe:
         "AuthOrder mod_auth_unix.c",
         "RequireValidShell off",
         "PassivePorts 63000 63099",
-        f"MaxClients {settings.max_clients}",
         f"TLSEngine {'off' if settings.tls is Tls.NONE else 'on'}",
     ]
     if settings.tls is not Tls.NONE:
@@ -77,5 +74,7 @@ def ftp(settings: FtpSettings, home: Path) -> Recipe:
             "cert.pem": settings.certificate.leaf,
             "chain.pem": settings.certificate.intermediates,
             "key.pem": settings.certificate.key,
+            "openssl.cnf": OPENSSL[settings.tls],
         },
+        environment={"OPENSSL_CONF": f"{home}/openssl.cnf"},
     )

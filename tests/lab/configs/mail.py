@@ -55,6 +55,7 @@ tls_require_ciphers = {PRIORITIES.get(settings.tls, "NORMAL")}
 auth_advertise_hosts = {advertise}
 host_lookup =
 rfc1413_query_timeout = 0s
+pipelining_connect_advertise_hosts =
 queue_only = true
 acl_smtp_connect = greet
 acl_smtp_rcpt = refuse

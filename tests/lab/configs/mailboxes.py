@@ -7,23 +7,12 @@ from typing import TYPE_CHECKING
 
 from tests.lab.daemons import Recipe
 
-from .tls import CIPHERS, Tls
+from .tls import CIPHERS, OPENSSL, Tls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.lab.certificates import Certificate
-
-_LEGACY = """\
-openssl_conf = all
-[all]
-ssl_conf = ssl
-[ssl]
-system_default = old
-[old]
-MinProtocol = TLSv1
-MaxProtocol = TLSv1.1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +60,7 @@ userdb {{
         ports=frozenset({110, 143} if plain_only else {110, 143, 993, 995}),
         files={
             "dovecot.conf": config,
-            "openssl.cnf": _LEGACY if settings.tls is Tls.LEGACY else "",
+            "openssl.cnf": OPENSSL[settings.tls],
             "cert.pem": settings.certificate.chain,
             "key.pem": settings.certificate.key,
         },
