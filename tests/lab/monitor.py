@@ -68,7 +68,7 @@ class Monitor:
         """Return the user as whom programs run."""
         return NOBODY if self._drop is _AS_NOBODY else os.getuid()
 
-    def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         return {
             "HOME": str(self.home),
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -101,7 +101,7 @@ class Monitor:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
-            env=self._environment(env),
+            env=self.environment(env),
             cwd=self.home,
         )
 
@@ -121,7 +121,7 @@ class Monitor:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self._environment(env),
+            env=self.environment(env),
             cwd=self.home,
         )
 
