@@ -15,9 +15,9 @@ PIECE_PARTS = 12_000
 """Byte strings joined at one go: 4,000 samples, 0.7 MB, half a millisecond. More would hold the loop for longer."""
 SMALL = 64 * 1024
 """Bytes that are compressed where they are; more are given to a thread, whose start costs as much as these."""
-SHARED_SAMPLES = 50_000
-"""Samples of a plain answer that scrapers share. A larger one is not kept whole in memory but made for each of them; a
-compressed one is a twentieth of its size and always shared."""
+SHARED_SCHOOLS = 500
+"""Schools whose plain answer scrapers share, some 14 MB. A larger one is not kept whole in memory but made for each of
+them; a compressed one is a twentieth of its size and always shared."""
 LEVEL = 1
 """Of gzip: samples are so alike that higher levels cost twice the time and save a tenth."""
 
@@ -33,10 +33,10 @@ class Source(Protocol):
 class MetricStore:
     """What is exported of every school. A put costs the school's own samples, a scrape no rendering at all."""
 
-    def __init__(self, sources: Sequence[Source] = (), *, shared_samples: int = SHARED_SAMPLES) -> None:
+    def __init__(self, sources: Sequence[Source] = (), *, shared_schools: int = SHARED_SCHOOLS) -> None:
         """Export the samples of `sources` too, after the schools'."""
         self._sources = tuple(sources)
-        self._shared_samples = shared_samples
+        self._shared_schools = shared_schools
         self._labels: dict[str, Labels] = {}
         self._blocks: dict[str, tuple[Block, ...]] = {}
         self._answers: dict[Wish, _Answer] = {}
@@ -73,7 +73,7 @@ class MetricStore:
         if answer is None:
             blocks = list(self._blocks.values())
             made = _compressed(self._pieces(wish, blocks)) if wish.gzip else _yielding(self._pieces(wish, blocks))
-            if not wish.gzip and sum(map(_samples, blocks)) > self._shared_samples:
+            if not wish.gzip and len(blocks) > self._shared_schools:
                 async for piece in made:
                     yield piece
                 return
@@ -133,10 +133,6 @@ class _Answer:
                 self.task.result()
                 return
             await self._more.wait()
-
-
-def _samples(blocks: tuple[Block, ...]) -> int:
-    return sum(map(len, blocks)) // 3
 
 
 async def _yielding(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

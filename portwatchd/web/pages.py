@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,13 +46,11 @@ GRAVITY: Mapping[DiagnosisKind, str] = dict.fromkeys(DiagnosisKind, "bad") | {
     DiagnosisKind.POLICY_VIOLATED: "odd",
     DiagnosisKind.UNKNOWN: "open",
 }
-ORDER = {
-    kind: place
-    for place, kind in enumerate(
-        [kind for kind in DiagnosisKind if kind not in {DiagnosisKind.UNKNOWN, DiagnosisKind.OK}]
-        + [DiagnosisKind.UNKNOWN, DiagnosisKind.OK],
-    )
-}
+ORDER = (
+    *(kind for kind in DiagnosisKind if kind not in {DiagnosisKind.UNKNOWN, DiagnosisKind.OK}),
+    DiagnosisKind.UNKNOWN,
+    DiagnosisKind.OK,
+)
 """The worst first. What is not judged comes after what is."""
 
 
@@ -106,9 +103,13 @@ class Pages:
         only: DiagnosisKind | None = None,
     ) -> str:
         """Return the page as of `now` (Unix seconds), with the schools of one diagnosis only where one is given."""
-        counted = Counter(report.diagnosis.kind for report in reports)
-        chosen = [report for report in reports if only is None or report.diagnosis.kind is only]
-        shown = nsmallest(ROWS, chosen, key=lambda r: (ORDER[r.diagnosis.kind], -r.since, r.school.name))
+        groups: dict[DiagnosisKind, list[Report]] = {kind: [] for kind in ORDER}
+        for report in reports:
+            groups[report.diagnosis.kind].append(report)
+        chosen = [groups[only]] if only else list(groups.values())
+        shown: list[Report] = []
+        for group in chosen:
+            shown += nsmallest(ROWS - len(shown), group, key=lambda report: (-report.since, report.school.name))
         return self._landing.render(
             lang=lang,
             languages=LANGUAGES,
@@ -116,13 +117,13 @@ class Pages:
             style=Markup(self._style),  # noqa: S704 - the project's own file
             version=__version__,
             counts=[
-                Count(kind.value, diagnosis_words(kind, lang), GRAVITY[kind], counted[kind])
-                for kind in ORDER
-                if counted[kind]
+                Count(kind.value, diagnosis_words(kind, lang), GRAVITY[kind], len(group))
+                for kind, group in groups.items()
+                if group
             ],
             only=only.value if only else "",
             rows=[_row(report, now, lang) for report in shown],
-            chosen=len(chosen),
+            chosen=sum(map(len, chosen)),
             total=len(reports),
             waiting=max(watched - len(reports), 0),
             now=moment(now),

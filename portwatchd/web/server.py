@@ -17,10 +17,11 @@ from portwatchd.web.api import Json, school_json, sd_json
 from portwatchd.web.pages import Pages
 from portwatchd.web.query import language, selection
 
-SEND_SECONDS = 120.0
-"""How long a client may take for an answer that is streamed; a slower one holds a snapshot for nothing."""
-STREAMS = 128
-"""Answers streamed at once: what they hold is bounded, and 50 scrapers at once are still served."""
+SEND_SECONDS = 60.0
+"""How long a client may take for an answer that is streamed. Of what slow ones hold there are never more generations
+than rounds in this time."""
+STREAMS = 64
+"""Answers streamed at once: what they hold is bounded, and 50 scrapers at once are served."""
 SLICE_SECONDS = 0.005
 """Of making JSON at one go; then the event loop has its turn."""
 SCHOOLS_PATH = "/api/v1/schools/"

@@ -195,7 +195,7 @@ async def test_scrapers_that_come_at_once_share_an_answer(gzipped: bool) -> None
 
 async def test_a_large_plain_answer_is_not_kept_for_others() -> None:
     slow = Slow()
-    store = MetricStore([slow], shared_samples=10)
+    store = MetricStore([slow], shared_schools=0)
     store.put(of("a"))
     await asyncio.gather(scraped(store), scraped(store))
     assert slow.asked == 2
