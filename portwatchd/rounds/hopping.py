@@ -16,8 +16,10 @@ PACE = 1.1
 """Seconds between two TTL-limited probes to one school: a Linux router sends one ICMP error a second to one peer."""
 PATIENCE = 1.0
 """Seconds to wait for an answer to a hop probe; a later one is taken for silence, so silences are repeated."""
-QUICK = 0.5
-"""Seconds to wait for an answer that is expected to be missing."""
+QUICK = (0.15, 0.5)
+"""The least and the most seconds to wait for an answer that is expected to be missing."""
+ROUND_TRIPS = 6.0
+"""Round trips to wait for it: what a loaded line delays."""
 STARTS = (64, 128, 255)
 """TTLs that systems start with."""
 FARTHEST = 30
@@ -31,12 +33,14 @@ SILENCE_IN_A_ROW = 4
 class Hopper:
     """Asks one address of a school, within the round's budget of TTL-limited probes."""
 
-    def __init__(self, running: Round, family: Family, address: str) -> None:
-        """Take what was learnt of the address before."""
+    def __init__(self, running: Round, family: Family, address: str, round_trip: float | None = None) -> None:
+        """Take what was learnt of the address before; `round_trip` is what a connect takes, in seconds."""
         self.running = running
         self.family = family
         self.address = address
         self.distance = running.memory.distances.get(address, Distance())
+        least, most = QUICK
+        self._quick = most if round_trip is None else min(most, max(least, round_trip * ROUND_TRIPS))
 
     async def plain(self, port: int, *, minimum: int | None = None, seconds: float = PATIENCE) -> HopReply:
         """Send a SYN of full TTL, deaf to answers that arrive with less than `minimum`; needs no pace."""
@@ -50,10 +54,11 @@ class Hopper:
         if running.limited_left <= 0:
             return None
         running.limited_left -= 1
-        last = running.memory.limited_at
-        if last is not None and (wait := last + PACE - clock.monotonic()) > 0:
-            await clock.sleep(wait)
-        running.memory.limited_at = clock.monotonic()
+        async with running.pace:
+            last = running.memory.limited_at
+            if last is not None and (wait := last + PACE - clock.monotonic()) > 0:
+                await clock.sleep(wait)
+            running.memory.limited_at = clock.monotonic()
         async with running.permits, running.tools.permits:
             return await running.tools.network.probe(self.address, port, seconds=PATIENCE, ttl=ttl)
 
@@ -74,7 +79,7 @@ class Hopper:
         arriving = self.distance.arriving
         if arriving is None:
             return None
-        above = await self.plain(port, minimum=arriving + 1, seconds=QUICK) if arriving < STARTS[-1] else None
+        above = await self.plain(port, minimum=arriving + 1, seconds=self._quick) if arriving < STARTS[-1] else None
         if above is not None and above.answer in ANSWERED:
             return False
         if not ask_again:
@@ -105,7 +110,7 @@ class Hopper:
         """Return the largest minimum at which the port still answers, found by halving."""
         low, high = 1, 255
         for start in STARTS:
-            reply = await self.plain(port, minimum=start + 1, seconds=QUICK) if start < high else None
+            reply = await self.plain(port, minimum=start + 1, seconds=self._quick) if start < high else None
             if reply is None or reply.answer not in ANSWERED:
                 low, high = max(1, start - FARTHEST - 2), start
                 break
@@ -113,9 +118,9 @@ class Hopper:
             return None
         while low < high:
             middle = (low + high + 1) // 2
-            reply = await self.plain(port, minimum=middle, seconds=QUICK)
+            reply = await self.plain(port, minimum=middle, seconds=self._quick)
             if reply.answer not in ANSWERED:
-                reply = await self.plain(port, minimum=middle, seconds=QUICK)
+                reply = await self.plain(port, minimum=middle, seconds=self._quick)
             low, high = (middle, high) if reply.answer in ANSWERED else (low, middle - 1)
         return low
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.identity import identify
 from portwatchd.diagnosis.port import Facts, connected, judge
-from portwatchd.model import AddressReport, Distance, Family, HopEvidence, Proof, Protocol, Verdict, VerdictKind
+from portwatchd.model import AddressReport, Distance, Family, HopEvidence, Proof, Protocol, Stage, Verdict, VerdictKind
 from portwatchd.rounds.closed import Ground
 from portwatchd.rounds.hopping import Hopper
 from portwatchd.rounds.proving import healthy_port, prove, scene, signs_of_life
@@ -15,7 +16,8 @@ from portwatchd.rounds.ranges import canaries, judge_range, look_for_exposed_hos
 from portwatchd.rounds.reporting import Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
+    from typing import Any
 
     from portwatchd.diagnosis.port import Identity, Scene
     from portwatchd.model import Observation, Service, Target
@@ -42,24 +44,32 @@ async def judge_all(
     for target, observation in seen.items():
         groups.setdefault((target.family, target.address), {})[target] = observation
     judged: list[Judged] = []
-    sites: list[Site] = []
+    visits: list[Coroutine[Any, Any, Site]] = []
     for (family, address), group in groups.items():
         if family in running.cut:
             judged += _cut_off(running, family, address, group)
         else:
-            sites.append(await _visit(running, family, address, group, identities))
-    sites.sort(key=lambda site: site.hopper.family)
+            visits.append(_visit(running, family, address, group, identities))
+    sites = sorted(await asyncio.gather(*visits), key=lambda site: site.hopper.family)
     siblings: dict[str, VerdictKind] = {}
+    grounds: list[Ground] = []
     for site in sites:
         around = await _around(running, site, sites)
         here = [_judge(site, target, around, siblings) for target in site.facts]
-        ground = Ground(site.hopper, site.healthy, around)
-        spans = [service for service in running.school.profile.services if service.protocol is Protocol.RANGE]
-        here += [await judge_range(running, ground, service) for service in spans]
-        await look_for_exposed_host(running, ground)
         siblings |= {one.service.name: one.verdict.kind for one in here if one.verdict.proof is Proof.HOP}
+        grounds.append(Ground(site.hopper, site.healthy, around))
         judged += here
+    for closed in await asyncio.gather(*(_closed(running, ground) for ground in grounds)):
+        judged += closed
     return judged, tuple(_address(running, family, address) for family, address in groups)
+
+
+async def _closed(running: Round, ground: Ground) -> list[Judged]:
+    """Judge the ranges of one address, and look whether it is an exposed host."""
+    spans = [service for service in running.school.profile.services if service.protocol is Protocol.RANGE]
+    judged = [await judge_range(running, ground, service) for service in spans]
+    await look_for_exposed_host(running, ground)
+    return judged
 
 
 def _cut_off(running: Round, family: Family, address: str, group: Mapping[Target, Observation]) -> list[Judged]:
@@ -83,7 +93,10 @@ async def _visit(
     identities: Mapping[Target, Identity],
 ) -> Site:
     """Gather the proofs of one address."""
-    evidence = await prove(running, family, address, group, identities)
+    times = [seconds for o in group.values() if connected(o) and (seconds := o.seconds(Stage.CONNECT)) is not None]
+    hopper = Hopper(running, family, address, max(times, default=None))
+    healthy = healthy_port(group, identities)
+    evidence = await prove(hopper, healthy, group, identities)
     blocked = {t for t, o in group.items() if not connected(o) and await running.tools.vigil.blocked(t.port)}
     facts = {
         target: Facts(
@@ -97,8 +110,7 @@ async def _visit(
         )
         for target, observation in group.items()
     }
-    hopper = Hopper(running, family, address)
-    return Site(hopper, healthy_port(group, identities), facts, scene(list(facts.values()), hopper.distance))
+    return Site(hopper, healthy, facts, scene(list(facts.values()), hopper.distance))
 
 
 async def _around(running: Round, site: Site, sites: list[Site]) -> Scene:

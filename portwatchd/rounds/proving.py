@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import Facts, Identity, Scene, connected, expired_at_router
 from portwatchd.model import Answer, Distance, Family, HopEvidence, Outcome, Protocol
-from portwatchd.rounds.hopping import FROM_ROUTER, Hopper
+from portwatchd.rounds.hopping import FROM_ROUTER
 from portwatchd.rounds.memory import Proven
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from portwatchd.model import Observation, Target
+    from portwatchd.rounds.hopping import Hopper
     from portwatchd.rounds.tools import Round
 
 SILENT_SAMPLE = 4
@@ -52,15 +53,13 @@ def healthy_port(seen: Mapping[Target, Observation], identities: Mapping[Target,
 
 
 async def prove(
-    running: Round,
-    family: Family,
-    address: str,
+    hopper: Hopper,
+    healthy: int | None,
     seen: Mapping[Target, Observation],
     identities: Mapping[Target, Identity],
 ) -> dict[Target, HopEvidence]:
     """Return the hop evidence on each port of an address that needs one; what was proven and still holds is reused."""
-    hopper = Hopper(running, family, address)
-    healthy = healthy_port(seen, identities)
+    running, address = hopper.running, hopper.address
     if healthy is not None and (hopper.distance.arriving is None or hopper.distance.hops is None):
         await hopper.learn(healthy)
     evidence: dict[Target, HopEvidence] = {}

@@ -81,6 +81,8 @@ class Round:
     """Families in which the monitor was seen to be cut off during this round."""
     permits: asyncio.Semaphore = field(init=False)
     limited_left: int = field(init=False)
+    pace: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a TTL-limited probe waits for its second: families are asked at the same time."""
     observations: list[tuple[str, Observation]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
