@@ -44,12 +44,18 @@ def bounded(items: Sequence[str], lang: str, limit: int = PORTS_SHOWN) -> str:
     return f"{', '.join(items[:-1])} {say(AND, lang)} {items[-1]}"
 
 
-def named(ports: Sequence[PortReport], everything: Sequence[PortReport], lang: str, note: str = "") -> str:
+def named(
+    ports: Sequence[PortReport],
+    everything: Sequence[PortReport],
+    lang: str,
+    note: str = "",
+    limit: int = PORTS_SHOWN,
+) -> str:
     """Return ports with their names, `25 (smtp) and 63017 (ftp-data)`, each service once.
 
     A service that fails over one family and not over the other says so: `25 (smtp, IPv6)`.
     """
-    return bounded([_one(group, everything, lang, note) for group in by_service(ports)], lang)
+    return bounded([_one(group, everything, lang, note) for group in by_service(ports)], lang, limit)
 
 
 def by_service(ports: Sequence[PortReport]) -> list[list[PortReport]]:

@@ -11,10 +11,13 @@ from portwatchd.model import DiagnosisKind, Family, Policy, PortReport, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+PORTS_TO_SET = 32
+"""Ports that a remedy names: who sets up forwards needs them all, and no profile in use has more."""
+
 NOTHING = Words("Nothing to do.", "Es ist nichts zu tun.")
 MONITOR = Words(
     "Nothing to do at the school. Look at the monitor: its line, its name server and its hosting company's firewall.",
-    "An der Schule ist nichts zu tun. Prüfen Sie die Überwachung: ihre Leitung, ihren Namensserver und die Firewall "
+    "An der Schule ist nichts zu tun. Prüfen Sie die Überwachung: ihre Leitung, ihren Nameserver und die Firewall "
     "ihres Rechenzentrums.",
 )
 DNS = Words(
@@ -187,7 +190,7 @@ def _forwards(report: Report, lang: str) -> str:
     names_ipv4 = {port.service.name for port in over_ipv4}
     only_ipv6 = [port for port in lost if port.service.name not in names_ipv4]
     said = [
-        say(words, lang).format(named(ports, report.ports, lang))
+        say(words, lang).format(named(ports, report.ports, lang, limit=PORTS_TO_SET))
         for words, ports in (
             (FORWARD, over_ipv4),
             (FORWARD_IPV6, only_ipv6),

@@ -287,6 +287,13 @@ def test_spans_name_each_port_once(ports: set[int]) -> None:
     assert back == sorted(ports)
 
 
+def test_a_remedy_names_every_port_that_must_be_set() -> None:
+    lost = [port(service, BY_HOP) for service in SERVICES if service.required]
+    seen = report(DiagnosisKind.FORWARDS_LOST, *lost)
+    assert "and 3 more" in words.summary(seen, "en")
+    assert all(each.service.port in words.remedy(seen, "en") for each in lost)
+
+
 def test_long_lists_are_bounded() -> None:
     assert words.bounded(list("abc"), "de") == "a, b und c"
     assert words.bounded(list("abcdefghi"), "en") == "a, b, c, d, e and 4 more"
