@@ -69,6 +69,10 @@ class Facts:
     """What was proven of the same service over the other address family."""
 
 
+_CLOSED = frozenset({VerdictKind.SERVICE_DOWN, VerdictKind.SERVER_FILTERED})
+"""What an alias meets where every port is forwarded: the server has nothing on that port."""
+
+
 def connected(observation: Observation) -> bool:
     """Whether somebody accepted the connection, whatever was said afterwards."""
     match observation.outcome:
@@ -88,7 +92,7 @@ def judge(facts: Facts) -> Verdict:
     verdict = _answered(facts) if connected(seen) else _failed(facts)
     if verdict.kind is VerdictKind.FORWARD_LOST and not facts.service.required:
         return Verdict(VerdictKind.UNUSED, verdict.proof, verdict.detail)
-    if verdict.kind is VerdictKind.SERVICE_DOWN and facts.service.alias_of is not None:
+    if verdict.kind in _CLOSED and facts.service.alias_of is not None:
         return Verdict(VerdictKind.UNUSED, verdict.proof, "forwarded, but not to the port it is an alias of")
     return verdict
 
@@ -160,11 +164,15 @@ def _by_hop(facts: Facts) -> Verdict | None:
                 return Verdict(VerdictKind.FORWARD_LOST, Proof.HOP, "the router resets the connection itself")
             case Answer.REJECTED if hop.at_router.offender == facts.address:
                 return Verdict(VerdictKind.FORWARD_LOST, Proof.HOP, "the router rejects the connection itself")
-            case Answer.SILENT if outcome is Outcome.TIMEOUT and hop.controlled and facts.scene.server_answers:
+            case Answer.SILENT if outcome is Outcome.TIMEOUT and hop.controlled and _would_show(facts.scene):
                 return Verdict(
                     VerdictKind.FORWARD_LOST, Proof.HOP, "the router drops the connection: no trace of a forward"
                 )
-            case Answer.SILENT if outcome is Outcome.REFUSED and hop.same_machine is not False and hop.controlled:
+            case Answer.SILENT if outcome is Outcome.REFUSED and hop.controlled and hop.same_machine is False:
+                return Verdict(
+                    VerdictKind.SERVER_FILTERED, Proof.HOP, "refused from behind the router, not by the server"
+                )
+            case Answer.SILENT if outcome is Outcome.REFUSED and hop.controlled:
                 return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "refused from behind the router")
             case Answer.SILENT if outcome is Outcome.REJECTED and hop.controlled:
                 return Verdict(VerdictKind.SERVER_FILTERED, Proof.HOP, "rejected from behind the router")
@@ -175,6 +183,11 @@ def _by_hop(facts: Facts) -> Verdict | None:
             return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "the server itself refuses the connection")
         return Verdict(VerdictKind.FORWARD_LOST, Proof.HOP, "refused by another machine than the server: the router")
     return None
+
+
+def _would_show(scene: Scene) -> bool:
+    """Whether a forwarded port would show a time-exceeded: from a router that sends none, silence says nothing."""
+    return scene.server_answers and scene.distance.method is HopMethod.TIME_EXCEEDED
 
 
 def _forwarded_yet_failed(facts: Facts) -> Verdict:
@@ -230,7 +243,7 @@ def _by_contrast(facts: Facts) -> Verdict:
         return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "other ports of the server answer, this one does not")
     if scene.forward_seen:
         return Verdict(VerdictKind.SERVER_DOWN, Proof.CONTRAST, "other ports are forwarded, and no machine answers")
-    if scene.router_alive:
+    if scene.router_alive or facts.observation.outcome is Outcome.REFUSED:
         return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "the router lives, and nothing shows a forward")
     if scene.other_family_alive:
         return Verdict(

@@ -23,6 +23,7 @@ GERMAN: Mapping[str, str] = {
     "other ports of the server answer, this one does not": "andere Ports des Servers antworten, dieser nicht",
     "refused by another machine than the server: the router": "nicht vom Server abgelehnt, sondern vom Router",
     "refused from behind the router": "hinter dem Router abgelehnt",
+    "refused from behind the router, not by the server": "hinter dem Router abgelehnt, nicht vom Server",
     "rejected by the router {}": "abgewiesen vom Router {}",
     "rejected from behind the router": "hinter dem Router abgewiesen",
     "rejected from the router's address": "abgewiesen von der Adresse des Routers",
