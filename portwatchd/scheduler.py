@@ -60,14 +60,23 @@ class Scheduler:
         self._due[name] = agenda.first_due(name, self._interval, self._origin, now)
         heapq.heappush(self._queue, (self._due[name], name))
 
-    def replace(self, inventory: Inventory) -> None:
-        """Watch another set of schools; those that stay keep their slot and the round they are in."""
+    def replace(self, inventory: Inventory, interval: float) -> None:
+        """Watch another set of schools; those that stay keep their slot and the round they are in.
+
+        Another interval gives every school another slot, spread over the interval that comes.
+        """
         change = difference(self._inventory, inventory)
+        now = self._clock.monotonic()
         self._inventory = inventory
+        if interval != self._interval:
+            self._interval, self._origin, self._due, self._queue = interval, now, {}, []
+            for name in inventory:
+                self._plan(name, now)
+            return
         for name in change.removed:
             del self._due[name]
         for name in change.added:
-            self._plan(name, self._clock.monotonic())
+            self._plan(name, now)
 
     async def run(self) -> None:
         """Start rounds until cancelled; then end those that run."""

@@ -79,6 +79,11 @@ class Watch:
         self._cut: dict[Family, bool] = {}
         self._answers: dict[tuple[str, object], tuple[float, asyncio.Task[bool]]] = {}
 
+    def refit(self, signs: Signs) -> None:
+        """Go by other signs from now on."""
+        self._signs = signs
+        self._answers.clear()
+
     async def isolated(self, school: School | None, family: Family, *, helpless: bool = False) -> bool:
         """Whether the monitor is cut off in this family, as all canaries or most of other schools show just now.
 

@@ -1,0 +1,192 @@
+"""The long-running whole: what is watched, what is remembered, and everyone who is told of a report."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from portwatchd.agenda import slot
+from portwatchd.app.workshop import opened
+from portwatchd.config import ConfigError, load
+from portwatchd.inventory import Inventory, difference
+from portwatchd.journal import Journal
+from portwatchd.metrics.own import OwnMetrics
+from portwatchd.metrics.store import MetricStore
+from portwatchd.model import Depth, Report
+from portwatchd.net.clock import SystemClock
+from portwatchd.rounds.conduct import conduct
+from portwatchd.rounds.memory import Memory
+from portwatchd.scheduler import Scheduler
+from portwatchd.web.serve import WebServer
+from portwatchd.web.server import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine
+    from typing import Any
+
+    from portwatchd.app.workshop import Workshop
+    from portwatchd.config import Config
+    from portwatchd.model import School
+    from portwatchd.options import RunOptions
+
+log = structlog.get_logger()
+
+AUDITS_A_SECOND = 10.0
+"""First audits are spread so that no more than so many schools are audited each second after a start."""
+
+
+class Daemon:
+    """Watches, remembers, tells; reads its configuration anew when asked to."""
+
+    def __init__(self, config: Config, options: RunOptions) -> None:
+        """Keep the configuration; nothing is opened before `run`."""
+        self._config = config
+        self._options = options
+        self._inventory = Inventory(config.schools)
+        self._fleet = {name: Memory() for name in self._inventory}
+        self._reports: dict[str, Report] = {}
+        self._own = OwnMetrics(by_school=config.latency_histograms == "school")
+        self._store = MetricStore([self._own])
+        self._sinks: list[Callable[[Report], None]] = [self._store.put, self._own.report, Journal().report]
+        self._clock = SystemClock()
+        self._started = self._clock.monotonic()
+        self._reading = asyncio.Lock()
+
+    async def run(self) -> int:
+        """Watch and serve until SIGINT or SIGTERM; SIGHUP reads the configuration anew."""
+        stop = asyncio.Event()
+        self._own.reloaded(True, self._clock.wall())
+        self._own.schools(len(self._inventory))
+        async with opened(self._config, self._fleet, self._own) as workshop:
+            self._started = self._clock.monotonic()
+            scheduler = Scheduler(
+                self._inventory,
+                self._config.interval,
+                lambda school: self._round(school, workshop),
+                self._clock,
+                self._own,
+            )
+
+            async def reload() -> str | None:
+                return await self._reload(workshop, scheduler)
+
+            _on_signals(stop, reload)
+            site = WebServer(
+                create_app(
+                    store=self._store,
+                    reports=self._reports,
+                    schools=self._watched,
+                    ready=self._ready,
+                    reload=reload if self._options.enable_lifecycle else None,
+                ),
+            )
+            addresses = await site.start([str(address) for address in self._options.listen_addresses])
+            log.info("started", schools=len(self._inventory), listening=", ".join(addresses))
+            try:
+                await _until(stop, scheduler.run(), workshop.vigil.keep())
+            finally:
+                await site.stop()
+        log.info("stopped")
+        return 0
+
+    def _watched(self) -> Collection[School]:
+        return self._inventory.values()
+
+    def _ready(self) -> bool:
+        """Whether every school has been looked at, or one interval has passed."""
+        passed = self._clock.monotonic() - self._started
+        return passed >= self._config.interval or len(self._reports) >= len(self._inventory)
+
+    async def _round(self, school: School, workshop: Workshop) -> None:
+        """Conduct a round and hand its report to every sink; a sink that fails is logged and holds nobody up."""
+        memory = self._fleet[school.name]
+        report = await conduct(school, memory, workshop.tools, depth=self._depth(school, memory))
+        if self._inventory.get(school.name) != school:
+            return
+        self._reports[school.name] = report
+        for sink in self._sinks:
+            try:
+                sink(report)
+            except Exception:
+                log.exception("a sink failed", sink=getattr(sink, "__qualname__", repr(sink)))
+
+    def _depth(self, school: School, memory: Memory) -> Depth:
+        """Return whether this round is an audit: at first spread over the schools, then by interval or on a cause."""
+        now = self._clock.wall()
+        if memory.audit_due is None:
+            spread = min(self._config.audit_interval, len(self._inventory) / AUDITS_A_SECOND)
+            memory.audit_due = now + slot(school.name, spread) - (self._clock.monotonic() - self._started)
+        if now < memory.audit_due:
+            return Depth.WATCH
+        memory.audit_due = now + self._config.audit_interval
+        return Depth.AUDIT
+
+    async def _reload(self, workshop: Workshop, scheduler: Scheduler) -> str | None:
+        """Read the configuration anew and swap it at once; return why it failed, and then nothing has changed."""
+        async with self._reading:
+            try:
+                config = await asyncio.to_thread(load, self._options.config_file)
+            except ConfigError as error:
+                for problem in error.problems:
+                    log.warning("configuration refused", problem=str(problem))
+                self._own.reloaded(False, self._clock.wall())
+                return "\n".join(map(str, error.problems))
+            self._swap(config, workshop, scheduler)
+            self._own.reloaded(True, self._clock.wall())
+            log.info("configuration read", schools=len(self._inventory))
+            return None
+
+    def _swap(self, config: Config, workshop: Workshop, scheduler: Scheduler) -> None:
+        """Watch by another configuration; schools that stay keep their slot, their standing and their round."""
+        inventory = Inventory(config.schools)
+        change = difference(self._inventory, inventory)
+        for name in change.removed:
+            del self._fleet[name]
+            self._forget(name)
+        for name in change.changed:
+            old, new = self._inventory[name], inventory[name]
+            if (old.host, old.profile) != (new.host, new.profile):
+                self._fleet[name] = Memory()
+                self._forget(name)
+        for name in change.added:
+            self._fleet[name] = Memory()
+        self._config, self._inventory = config, inventory
+        self._own.schools(len(inventory))
+        self._own.forget_monitor()
+        workshop.refit(config)
+        scheduler.replace(inventory, config.interval)
+
+    def _forget(self, name: str) -> None:
+        self._reports.pop(name, None)
+        self._store.remove(name)
+        self._own.forget(name)
+
+
+def _on_signals(stop: asyncio.Event, reload: Callable[[], Coroutine[Any, Any, str | None]]) -> None:
+    """Stop on SIGINT and SIGTERM, reload on SIGHUP."""
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[str | None]] = set()
+
+    def hang_up() -> None:
+        task = asyncio.create_task(reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+
+
+async def _until(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) -> None:
+    """Work until the event is set; the first error of any work ends it all and is raised."""
+    tasks = [asyncio.create_task(one) for one in work]
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, *tasks):
+        task.cancel()
+    await asyncio.gather(waiting, *tasks, return_exceptions=True)
+    for task in done - {waiting}:
+        task.result()
