@@ -179,6 +179,9 @@ def classify(error: Exception, where: Circumstances) -> Failure | None:
     return next((say(error, where) for kind, say in TABLE if isinstance(error, kind)), None)
 
 
-def worth_a_lax_handshake(error: ssl.SSLError) -> bool:
-    """Whether a handshake that verifies nothing could show more: not where the peer speaks no TLS, or is gone."""
-    return _reason(error) not in PLAIN_TEXT and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+def worth_a_lax_handshake(error: OSError) -> bool:
+    """Whether a handshake that verifies nothing could show more than this one, which failed.
+
+    Servers that speak only old TLS send an alert, or just hang up as SChannel does; one without any TLS stays as it is.
+    """
+    return isinstance(error, ConnectionError) or (isinstance(error, ssl.SSLError) and _reason(error) not in PLAIN_TEXT)

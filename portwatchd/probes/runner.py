@@ -101,7 +101,7 @@ class _Run:
         self._network = network
         self._clock = clock
         self._connect_timeout = connect_timeout
-        self._doubt: ssl.SSLError | None = None
+        self._doubt: OSError | None = None
         """Why the verifying handshake failed."""
         self._aside_since = 0.0
         self.trace = self.current = self._new_trace()
@@ -111,8 +111,8 @@ class _Run:
         probe = PROBES[self.target.service.protocol]
         try:
             await self._converse(probe, Trust.VERIFY)
-        except ssl.SSLError as error:
-            if self.trace.tls is not None or not worth_a_lax_handshake(error):
+        except OSError as error:
+            if self.trace.stopped is not Stage.TLS or not worth_a_lax_handshake(error):
                 raise
             self._doubt = error
             self.trace = self.current = self._new_trace()
@@ -150,7 +150,7 @@ class _Run:
             reason = why_distrusted(self._doubt)
         else:
             if tls.version not in MODERN:
-                doubt = doubt._replace(detail=f"speaks only {tls.version}")
+                doubt = Failure(Outcome.TLS_FAILED, f"speaks only {tls.version}")
             reason = f"not verified: {doubt.detail}"
         self.trace.certificate = replace(certificate, valid=False, reason=reason)
         if failure is not None:

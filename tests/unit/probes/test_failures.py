@@ -160,4 +160,7 @@ def test_a_second_handshake_is_tried_where_it_can_show_something() -> None:
     assert worth_a_lax_handshake(distrust(10))
     assert worth_a_lax_handshake(tls_error("UNSUPPORTED_PROTOCOL"))
     assert not worth_a_lax_handshake(tls_error("WRONG_VERSION_NUMBER"))
-    assert not worth_a_lax_handshake(ssl.SSLEOFError())
+    assert worth_a_lax_handshake(ssl.SSLEOFError())
+    assert worth_a_lax_handshake(ConnectionResetError())
+    assert not worth_a_lax_handshake(TimeoutError())
+    assert not worth_a_lax_handshake(OSError(errno.EMFILE, ""))
