@@ -46,7 +46,6 @@ class Ground:
     """On which address closed ports are asked, beside what."""
 
     hopper: Hopper
-    healthy: int | None
     scene: Scene
 
 
@@ -90,11 +89,11 @@ async def _explain(running: Round, ground: Ground, doubtful: dict[int, Outcome])
         return {}
     ports, hopper = list(doubtful), ground.hopper
     sample = ports[:: max(1, len(ports) // SPREAD)][:SPREAD] if running.complete else ports[:SAMPLE]
-    found = await hopper.explain({port: doubtful[port] for port in sample}, ground.healthy)
+    found = await hopper.explain({port: doubtful[port] for port in sample})
     rest = [port for port in ports if port not in sample and doubtful[port] is not Outcome.REFUSED]
     if running.complete and rest and any(hopper.own(evidence.at_router) for evidence in found.values()):
         running.limited_left += len(rest)
-        found |= await hopper.explain({port: doubtful[port] for port in rest}, ground.healthy)
+        found |= await hopper.explain({port: doubtful[port] for port in rest})
     return found
 
 

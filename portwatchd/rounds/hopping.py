@@ -33,11 +33,26 @@ SILENCE_IN_A_ROW = 4
 class Hopper:
     """Asks one address of a school, within the round's budget of TTL-limited probes."""
 
-    def __init__(self, running: Round, family: Family, address: str, round_trip: float | None = None) -> None:
-        """Take what was learnt of the address before; `round_trip` is what a connect takes, in seconds."""
+    def __init__(
+        self,
+        running: Round,
+        family: Family,
+        address: str,
+        *,
+        healthy: int | None = None,
+        round_trip: float | None = None,
+    ) -> None:
+        """Take what was learnt of the address before.
+
+        `healthy` is a port that the school's server answers, to learn and to control on; `round_trip` is what a
+        connect takes, in seconds.
+        """
         self.running = running
         self.family = family
         self.address = address
+        self.healthy = healthy
+        self._settling = asyncio.Lock()
+        self._settled = False
         self.distance = running.memory.distances.get(address, Distance())
         least, most = QUICK
         self._quick = most if round_trip is None else min(most, max(least, round_trip * ROUND_TRIPS))
@@ -58,9 +73,9 @@ class Hopper:
             last = running.memory.limited_at
             if last is not None and (wait := last + PACE - clock.monotonic()) > 0:
                 await clock.sleep(wait)
-            running.memory.limited_at = clock.monotonic()
-        async with running.permits, running.tools.permits:
-            return await running.tools.network.probe(self.address, port, seconds=PATIENCE, ttl=ttl)
+            async with running.permits, running.tools.permits:
+                running.memory.limited_at = clock.monotonic()
+                return await running.tools.network.probe(self.address, port, seconds=PATIENCE, ttl=ttl)
 
     def own(self, reply: HopReply | None) -> bool:
         """Whether a time-exceeded came from the probed address itself: the router forwards (IPv4 only)."""
@@ -74,16 +89,24 @@ class Hopper:
     async def same_machine(self, port: int, *, ask_again: bool = True) -> bool | None:
         """Whether the answers of a port arrive with the TTL of the server's: an answer at `arriving`, silence above it.
 
-        `ask_again` False spares the second connect, for a service that dislikes many of them.
+        The learnt TTL is controlled on the healthy port first, once in a round: the way back may have changed.
+        `ask_again` False spares all but one connect, for a service that dislikes many of them.
         """
+        async with self._settling:
+            if not self._settled and self.healthy is not None and self.distance.arriving is not None:
+                self._settled = True
+                if not await self._arrives_alike(self.healthy):
+                    await self.learn(self.healthy)
+        return await self._arrives_alike(port, ask_again=ask_again)
+
+    async def _arrives_alike(self, port: int, *, ask_again: bool = True) -> bool | None:
         arriving = self.distance.arriving
         if arriving is None:
             return None
-        above = await self.plain(port, minimum=arriving + 1, seconds=self._quick) if arriving < STARTS[-1] else None
-        if above is not None and above.answer in ANSWERED:
-            return False
         if not ask_again:
-            return True
+            return not await self._answers_at(port, arriving + 1, attempts=1)
+        if await self._answers_at(port, arriving + 1):
+            return False
         for _ in range(2):
             reply = await self.plain(port, minimum=arriving)
             if reply.answer in ANSWERED:
@@ -93,8 +116,17 @@ class Hopper:
         unhindered = await self.plain(port)
         return False if unhindered.answer in ANSWERED else None
 
+    async def _answers_at(self, port: int, minimum: int, attempts: int = 2) -> bool:
+        """Whether a port answers with at least this TTL; a silence is asked again before it is believed."""
+        for _ in range(attempts if minimum <= STARTS[-1] else 0):
+            if (await self.plain(port, minimum=minimum, seconds=self._quick)).answer in ANSWERED:
+                return True
+        return False
+
     async def learn(self, port: int) -> None:
         """Learn the distance on a port that the server answers: the arriving TTL, then the hop before it."""
+        self._keep(Distance())
+        self._settled = True
         arriving = await self._arriving(port)
         if arriving is None:
             return
@@ -110,18 +142,14 @@ class Hopper:
         """Return the largest minimum at which the port still answers, found by halving."""
         low, high = 1, 255
         for start in STARTS:
-            reply = await self.plain(port, minimum=start + 1, seconds=self._quick) if start < high else None
-            if reply is None or reply.answer not in ANSWERED:
+            if not await self._answers_at(port, start + 1):
                 low, high = max(1, start - FARTHEST - 2), start
                 break
         if (await self.plain(port, minimum=low)).answer not in ANSWERED:
             return None
         while low < high:
             middle = (low + high + 1) // 2
-            reply = await self.plain(port, minimum=middle, seconds=self._quick)
-            if reply.answer not in ANSWERED:
-                reply = await self.plain(port, minimum=middle, seconds=self._quick)
-            low, high = (middle, high) if reply.answer in ANSWERED else (low, middle - 1)
+            low, high = (middle, high) if await self._answers_at(port, middle) else (low, middle - 1)
         return low
 
     async def _step(self, port: int, guess: int) -> None:
@@ -182,33 +210,34 @@ class Hopper:
                 return found
         return found
 
-    async def explain(self, failing: Mapping[int, Outcome], healthy: int | None) -> dict[int, HopEvidence]:
-        """Gather evidence on ports that fail, by port.
+    async def explain(self, failing: Mapping[int, Outcome], most: int | None = None) -> dict[int, HopEvidence]:
+        """Gather evidence on ports that fail, by port; at most so many of them by TTL-limited probes.
 
-        A silence at the router counts only if it repeats between two controls that were answered, and no answer at
-        the router counts before the learnt distance was seen to hold.
+        What the server itself refuses needs none. A silence at the router counts only if it repeats between two
+        controls that were answered.
         """
         refused = [port for port, outcome in failing.items() if outcome is Outcome.REFUSED]
         same = dict(zip(refused, await asyncio.gather(*map(self.same_machine, refused)), strict=True))
         at_router: dict[int, HopReply] = {}
         controlled: set[int] = set()
-        if self.family is Family.IPV4 and self.distance.hops:
-            held = await self._holds(healthy, next(iter(failing)))
-            for port in failing if self.distance.hops else ():
+        doubtful = [port for port in failing if not same.get(port)][:most]
+        if doubtful and self.family is Family.IPV4 and self.distance.hops:
+            held = await self._holds(doubtful[0])
+            for port in doubtful if self.distance.hops else ():
                 if (reply := await self.limited(port, self.distance.hops)) is not None:
                     at_router[port] = reply
             silent = [port for port, reply in at_router.items() if reply.answer is Answer.SILENT]
             if silent and held:
-                controlled = await self._repeat(silent, healthy, at_router)
+                controlled = await self._repeat(silent, at_router)
         return {
             port: HopEvidence(at_router.get(port), same.get(port), port in controlled)
             for port in failing
             if port in at_router or same.get(port) is not None
         }
 
-    async def _holds(self, healthy: int | None, failing: int) -> bool:
+    async def _holds(self, failing: int) -> bool:
         """Whether the learnt distance holds, on a forwarded port; it is learnt anew where the route has changed."""
-        hops = self.distance.hops
+        hops, healthy = self.distance.hops, self.healthy
         if hops is None:
             return False
         if healthy is None:
@@ -220,7 +249,6 @@ class Hopper:
         proper = await self._control(healthy, hops)
         if proper is not None:
             return proper
-        self._keep(Distance())
         await self.learn(healthy)
         return self.distance.hops is not None and await self._control(healthy, self.distance.hops) is True
 
@@ -237,7 +265,7 @@ class Hopper:
                 return True
         return False
 
-    async def _repeat(self, silent: Sequence[int], healthy: int | None, at_router: dict[int, HopReply]) -> set[int]:
+    async def _repeat(self, silent: Sequence[int], at_router: dict[int, HopReply]) -> set[int]:
         """Ask silent ports again, and the control after them; return those whose silence counts."""
         still: set[int] = set()
         for port in silent:
@@ -247,6 +275,7 @@ class Hopper:
             at_router[port] = again
             if again.answer is Answer.SILENT:
                 still.add(port)
-        if healthy is None or self.distance.hops is None or not await self._control(healthy, self.distance.hops):
+        hops = self.distance.hops
+        if self.healthy is None or hops is None or not await self._control(self.healthy, hops):
             return set()
         return still

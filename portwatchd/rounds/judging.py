@@ -29,7 +29,6 @@ class Site:
     """One address while it is judged."""
 
     hopper: Hopper
-    healthy: int | None
     facts: dict[Target, Facts]
     scene: Scene
 
@@ -57,7 +56,7 @@ async def judge_all(
         around = await _around(running, site, sites)
         here = [_judge(site, target, around, siblings) for target in site.facts]
         siblings |= {one.service.name: one.verdict.kind for one in here if one.verdict.proof is Proof.HOP}
-        grounds.append(Ground(site.hopper, site.healthy, around))
+        grounds.append(Ground(site.hopper, around))
         judged += here
     for closed in await asyncio.gather(*(_closed(running, ground) for ground in grounds)):
         judged += closed
@@ -94,9 +93,9 @@ async def _visit(
 ) -> Site:
     """Gather the proofs of one address."""
     times = [seconds for o in group.values() if connected(o) and (seconds := o.seconds(Stage.CONNECT)) is not None]
-    hopper = Hopper(running, family, address, max(times, default=None))
     healthy = healthy_port(group, identities)
-    evidence = await prove(hopper, healthy, group, identities)
+    hopper = Hopper(running, family, address, healthy=healthy, round_trip=max(times, default=None))
+    evidence = await prove(hopper, group, identities)
     blocked = {t for t, o in group.items() if not connected(o) and await running.tools.vigil.blocked(t.port)}
     facts = {
         target: Facts(
@@ -110,7 +109,7 @@ async def _visit(
         )
         for target, observation in group.items()
     }
-    return Site(hopper, healthy, facts, scene(list(facts.values()), hopper.distance))
+    return Site(hopper, facts, scene(list(facts.values()), hopper.distance))
 
 
 async def _around(running: Round, site: Site, sites: list[Site]) -> Scene:

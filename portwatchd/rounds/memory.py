@@ -24,10 +24,13 @@ Key: TypeAlias = "tuple[Family, str]"
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """Hop evidence and the outcome that it explains; it holds as long as the outcome does."""
+    """Hop evidence and the outcome that it explains; it holds for a while, as long as the outcome does."""
 
     outcome: Outcome
     evidence: HopEvidence
+    contrasted: bool
+    """Another port was healthy then: what a silence says depends on that."""
+    at: float
 
 
 @dataclass(slots=True)

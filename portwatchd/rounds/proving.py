@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SILENT_SAMPLE = 4
 """Ports asked by TTL in one round when nothing answers: the cause is one, and a probe costs a second."""
+PROOF_HOLDS = 900.0
+"""Seconds for which a proof is reused while the outcome stays: one outcome may come to have another cause."""
 SEARCH_EVERY = 900.0
 """Seconds between two searches for a router of which nothing is known: each takes up to half a minute."""
 HEALTHY_ORDER = (
@@ -54,31 +56,37 @@ def healthy_port(seen: Mapping[Target, Observation], identities: Mapping[Target,
 
 async def prove(
     hopper: Hopper,
-    healthy: int | None,
     seen: Mapping[Target, Observation],
     identities: Mapping[Target, Identity],
 ) -> dict[Target, HopEvidence]:
     """Return the hop evidence on each port of an address that needs one; what was proven and still holds is reused."""
-    running, address = hopper.running, hopper.address
+    running, address, healthy = hopper.running, hopper.address, hopper.healthy
+    now = running.tools.clock.wall()
     if healthy is not None and (hopper.distance.arriving is None or hopper.distance.hops is None):
         await hopper.learn(healthy)
     evidence: dict[Target, HopEvidence] = {}
     doubtful: dict[Target, Outcome] = {}
     for target, observation in seen.items():
         known = running.memory.proven.get((address, target.port))
-        if known is not None and known.outcome is observation.outcome and not running.complete:
+        if (
+            known is not None
+            and (known.outcome, known.contrasted) == (observation.outcome, healthy is not None)
+            and now - known.at < PROOF_HOLDS
+            and not running.complete
+            and (_fails(observation) or _suspicious(running, target, observation, identities))
+        ):
             evidence[target] = known.evidence
         elif _fails(observation):
             doubtful[target] = observation.outcome
         else:
             running.memory.proven.pop((address, target.port), None)
-    evidence |= await _explain(running, hopper, doubtful, healthy)
+    fresh = await _explain(hopper, doubtful)
     for target, observation in seen.items():
         if connected(observation) and target not in evidence and _suspicious(running, target, observation, identities):
-            evidence[target] = await _whose(hopper, target)
-    for target, found in evidence.items():
-        running.memory.proven[address, target.port] = Proven(seen[target].outcome, found)
-    return evidence
+            fresh[target] = await _whose(hopper, target)
+    for target, found in fresh.items():
+        running.memory.proven[address, target.port] = Proven(seen[target].outcome, found, healthy is not None, now)
+    return evidence | fresh
 
 
 def _fails(observation: Observation) -> bool:
@@ -86,20 +94,16 @@ def _fails(observation: Observation) -> bool:
     return not connected(observation) and observation.outcome not in {Outcome.LOCAL_ERROR, Outcome.UNRESOLVED}
 
 
-async def _explain(
-    running: Round,
-    hopper: Hopper,
-    doubtful: Mapping[Target, Outcome],
-    healthy: int | None,
-) -> dict[Target, HopEvidence]:
+async def _explain(hopper: Hopper, doubtful: Mapping[Target, Outcome]) -> dict[Target, HopEvidence]:
     if not doubtful:
         return {}
+    running = hopper.running
     order = sorted(doubtful, key=lambda target: (not target.service.required, doubtful[target] is not Outcome.REFUSED))
-    if healthy is None:
+    most = None
+    if hopper.healthy is None:
         await _search(running, hopper, order[0].port)
-        if not running.complete:
-            order = order[:SILENT_SAMPLE]
-    found = await hopper.explain({target.port: doubtful[target] for target in order}, healthy)
+        most = None if running.complete else SILENT_SAMPLE
+    found = await hopper.explain({target.port: doubtful[target] for target in order}, most)
     return {target: found[target.port] for target in order if target.port in found}
 
 

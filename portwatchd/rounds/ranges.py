@@ -41,7 +41,7 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
     now = running.tools.clock.wall()
     state = memory.ranges.setdefault((family, service.name), {})
     daily = memory.swept_at is not None and now - memory.swept_at >= SWEEP_EVERY
-    whole = running.complete or (daily and ground.healthy is not None)
+    whole = running.complete or (daily and ground.hopper.healthy is not None)
     verdicts = await judge_closed(running, ground, service, next_ports(running, family, service, whole=whole))
     if not whole and ground.scene.server_answers and _differs(state, verdicts):
         whole = True
@@ -125,7 +125,7 @@ async def look_for_exposed_host(running: Round, ground: Ground) -> None:
     memory, family = running.memory, ground.hopper.family
     now, last = running.tools.clock.wall(), memory.canaries_at.get(family)
     due = running.complete or last is None or now - last >= running.tools.settings.audit_interval
-    if ground.healthy is None or not due:
+    if ground.hopper.healthy is None or not due:
         return
     memory.canaries_at[family] = now
     verdicts = await judge_closed(running, ground, _CANARY, canaries(running))
