@@ -146,13 +146,15 @@ class _Run:
             # The second connection brought nothing to light, so what the first one met stands.
             self.trace.stopped = Stage.TLS
             return doubt
+        if tls.version not in MODERN:
+            doubt = Failure(Outcome.TLS_FAILED, f"speaks only {tls.version}")
+        reason = f"not verified: {doubt.detail}"
         if isinstance(self._doubt, ssl.SSLCertVerificationError):
             reason = why_distrusted(self._doubt)
-        else:
-            if tls.version not in MODERN:
-                doubt = Failure(Outcome.TLS_FAILED, f"speaks only {tls.version}")
-            reason = f"not verified: {doubt.detail}"
         self.trace.certificate = replace(certificate, valid=False, reason=reason)
+        if doubt.outcome is Outcome.CLOSED:
+            # The first connection may have been cut by chance, and nothing is known against the certificate.
+            self.trace.certificate = None
         if failure is not None:
             return failure
         self.trace.stopped = Stage.TLS

@@ -81,6 +81,24 @@ async def test_a_server_that_no_handshake_pleases() -> None:
     assert (seen.outcome, seen.detail) == (Outcome.TLS_FAILED, "the TLS handshake fails: no version of TLS in common")
 
 
+async def test_a_handshake_that_was_cut_says_nothing_against_the_certificate() -> None:
+    net = Net(steps(Handshake(ConnectionResetError())), steps(Handshake(DISTRUSTED), "S: * OK ready\nC: z LOGOUT"))
+    seen = await prober(net).observe(IMAPS)
+    assert (seen.outcome, seen.stopped, seen.certificate) == (Outcome.CLOSED, Stage.TLS, None)
+
+
+async def test_a_server_of_weak_ciphers_is_recognised() -> None:
+    refused = ssl.SSLError(1, "")
+    refused.reason = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+    net = Net(steps(Handshake(refused)), steps(Handshake(DISTRUSTED), "S: * OK ready\nC: z LOGOUT"))
+    seen = await prober(net).observe(IMAPS)
+    assert (seen.outcome, seen.detail) == (
+        Outcome.TLS_FAILED,
+        "the TLS handshake fails: the server refuses the handshake",
+    )
+    assert seen.certificate is not None
+
+
 async def test_plain_text_on_a_tls_port_is_asked_once() -> None:
     plain = ssl.SSLError(1, "")
     plain.reason = "WRONG_VERSION_NUMBER"
