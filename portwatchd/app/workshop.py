@@ -71,12 +71,15 @@ class Workshop:
 @contextlib.asynccontextmanager
 async def opened(config: Config, fleet: Mapping[str, Memory], own: OwnMetrics) -> AsyncIterator[Workshop]:
     """Open a workshop and close it in the end."""
-    async with LoopLag(SystemClock(), own.loop_lag) as lag:
-        workshop = Workshop(config, fleet, own, lag)
-        try:
-            yield workshop
-        finally:
-            await workshop.close()
+    lag = LoopLag(SystemClock(), own.loop_lag)
+    measuring = asyncio.create_task(lag.run())
+    workshop = Workshop(config, fleet, own, lag)
+    try:
+        yield workshop
+    finally:
+        measuring.cancel()
+        await asyncio.gather(measuring, return_exceptions=True)
+        await workshop.close()
 
 
 def _signs(config: Config) -> Signs:
