@@ -1,0 +1,127 @@
+"""The place of the file: whether what lies there is ours, who else uses it, and how a damaged file is put aside."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from portwatchd.history.schema import APPLICATION_ID
+
+HEADER = 100
+"""Bytes of an SQLite file's header."""
+MAGIC = b"SQLite format 3\x00"
+OWNER = b"portwatchd"
+"""How the lock file begins: by it a path is known as ours even when the file there is damaged beyond recognition."""
+ASIDE_MOST = 10
+"""Damaged files that are put aside at one place: a disk that damages every file must not be filled as well."""
+SIDE_FILES = ("-wal", "-shm", "-journal")
+POLL = 0.05
+"""Seconds between two looks at a lock that another process holds."""
+
+
+class Unusable(Exception):
+    """The file cannot be used now; the text says why, in words."""
+
+
+class Found(StrEnum):
+    """What lies at a path."""
+
+    NOTHING = "nothing"
+    OURS = "ours"
+    FOREIGN = "foreign"
+    DAMAGED = "damaged"
+    """No header that could be read, at a path that a daemon has used before."""
+
+
+def look(path: Path) -> Found:
+    """Say what lies at a path, from its first bytes; raises `OSError`. Nothing is changed."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Found.FOREIGN
+    except FileNotFoundError:
+        return Found.NOTHING
+    with path.open("rb") as file:
+        head = file.read(HEADER)
+    if not head:
+        return Found.NOTHING
+    if len(head) == HEADER and head.startswith(MAGIC):
+        return Found.OURS if int.from_bytes(head[68:72]) == APPLICATION_ID else Found.FOREIGN
+    return Found.DAMAGED if _is_ours(_lock_of(path)) else Found.FOREIGN
+
+
+def put_aside(path: Path, now: float) -> Path:
+    """Rename a file, and the log that belongs to it, to a name with the time (UTC); raises `OSError` and Unusable."""
+    bad = [one for one in path.parent.glob(f"{path.name}.bad-*") if not one.name.endswith(SIDE_FILES)]
+    if len(bad) >= ASIDE_MOST:
+        raise Unusable(f"it is damaged, and {len(bad)} damaged files lie beside it already")
+    name = f"{path.name}.bad-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"
+    number = 0
+    while (aside := path.with_name(name + (f"-{number}" if number else ""))).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in SIDE_FILES:
+        side = path.with_name(path.name + suffix)
+        if side.exists():
+            side.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def _is_ours(lock: Path) -> bool:
+    try:
+        if not stat.S_ISREG(lock.stat().st_mode):
+            return False
+        with lock.open("rb") as file:
+            return file.read(len(OWNER)) == OWNER
+    except OSError:
+        return False
+
+
+class Lock:
+    """The right to write at a place, held by one process at a time and given up by the kernel when it dies.
+
+    A file of its own: SQLite's exclusive mode would keep out those who only read, and the file itself may be renamed.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Keep the locked file open."""
+        self._descriptor = descriptor
+
+    @classmethod
+    def take(cls, path: Path, patience: float) -> Self:
+        """Take the lock within so many seconds; raises Unusable where another holds it, and `OSError`."""
+        lock = _lock_of(path)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
+        try:
+            content = os.read(descriptor, 100)
+            if content and not content.startswith(OWNER):
+                raise Unusable(f"{lock} is not portwatchd's")
+            until = time.monotonic() + patience
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        owner = content.removeprefix(OWNER).decode("ascii", "replace").strip()
+                        raise Unusable(f"another portwatchd uses it (process {owner})") from None
+                    time.sleep(POLL)
+            text = OWNER + f" {os.getpid()}\n".encode()
+            os.pwrite(descriptor, text, 0)
+            os.ftruncate(descriptor, len(text))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Give the right up. The lock file stays: it says whose the place is."""
+        os.close(self._descriptor)

@@ -1,0 +1,103 @@
+"""Reading the file while a daemon may be writing it: changes, availability, memories. Blocks: call it in a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from portwatchd.history import document, place, schema, store
+from portwatchd.history.availability import PortAvailability, availability
+from portwatchd.history.place import Found, Unusable
+from portwatchd.model import Transition
+from portwatchd.rounds.memory import Memory
+
+EVENTS_LIMIT = 10_000
+"""Changes in one answer at most."""
+OF_A_SCHOOL = 1_000_000
+"""Changes of one school that an availability is reckoned from: more would be 300 MB, and no school changes so often."""
+
+
+class Reader:
+    """A file that others write. Every method opens it anew, and raises Unusable where that does not go."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened yet."""
+        self._path = path
+
+    def events(self, *, since: float | None = None, school: str | None = None, limit: int = 1000) -> list[Transition]:
+        """Return changes in the order of time: from `since` on the first ones, without it the latest ones."""
+        limit = min(limit, EVENTS_LIMIT)
+        order = "DESC" if since is None else "ASC"
+        where = ["at >= ?"]
+        values: list[float | str] = [0.0 if since is None else since]
+        if school is not None:
+            where.append("school = ?")
+            values.append(schema.plain(school))
+        query = (
+            f"SELECT {schema.COLUMNS} FROM transition WHERE {' AND '.join(where)} "  # noqa: S608 - constants
+            f"ORDER BY at {order}, family {order}, service {order} LIMIT ?"
+        )
+        with self._open() as connection:
+            found = [schema.from_row(row) for row in connection.execute(query, (*values, limit))]
+        return found if since is not None else found[::-1]
+
+    def availability(self, school: str, since: float, until: float) -> list[PortAvailability]:
+        """Return how long each port of a school was in each verdict between two times (UTC seconds)."""
+        name = schema.plain(school)
+        with self._open() as connection:
+            before = connection.execute(
+                f"SELECT {schema.COLUMNS}, max(at) FROM transition WHERE school = ? AND at < ? "  # noqa: S608 - constant
+                "GROUP BY family, service",
+                (name, since),
+            )
+            changes = [schema.from_row(row[:-1]) for row in before]
+            within = connection.execute(
+                f"SELECT {schema.COLUMNS} FROM transition WHERE school = ? AND at >= ? AND at < ? "  # noqa: S608 - constant
+                "ORDER BY at LIMIT ?",
+                (name, since, until, OF_A_SCHOOL),
+            )
+            changes += [schema.from_row(row) for row in within]
+            watched = connection.execute(
+                "SELECT since, until FROM watched WHERE until > ? AND since < ? ORDER BY since",
+                (since, until),
+            ).fetchall()
+        return availability(changes, _apart(watched), since, until)
+
+    def memories(self) -> dict[str, Memory]:
+        """Return what is remembered of every school, as far as it can be read."""
+        with self._open() as connection:
+            return {name: memory for name, memory in decoded(store.documents(connection)) if memory is not None}
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if place.look(self._path) is not Found.OURS:
+                raise Unusable(f"{self._path} is no file of portwatchd")
+            with contextlib.closing(schema.connect_reading(self._path)) as connection:
+                yield connection
+        except OSError as error:
+            raise Unusable(f"{self._path}: {error.strerror or error}") from error
+        except (sqlite3.Error, schema.Newer) as error:
+            raise Unusable(f"{self._path}: {error}") from error
+
+
+def decoded(documents: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Memory | None]]:
+    """Yield the memory of every school in a file, None where its text is damaged."""
+    for name, text in documents:
+        try:
+            yield str(name), document.read(text)
+        except document.Damaged:
+            yield str(name), None
+
+
+def _apart(watched: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Join spans that overlap, so that no time is counted twice."""
+    joined: list[tuple[float, float]] = []
+    for since, until in watched:
+        if joined and since <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], until)
+        else:
+            joined.append((since, until))
+    return joined

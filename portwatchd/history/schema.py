@@ -1,0 +1,175 @@
+"""The tables of the file, and how a connection to it is opened: by the one who writes, and by those who only read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from portwatchd.model import Family, Proof, Transition
+
+APPLICATION_ID = 0x70775764
+"""`pwWd` in the header of the file: by it a file of another program is recognised."""
+VERSION = 1
+"""The user_version of the tables that this daemon writes. A new table or a new column with a default leaves it."""
+BUSY = 2.0
+"""Seconds to wait for another program's lock on the file; then it counts as locked."""
+CHECKED_BYTES = 64 << 20
+"""A file up to this size is checked whole when it is opened (0.1 s); damage in a larger one shows when it is met."""
+PAGE_BYTES = 8192
+"""Size of a page: a school's text has 2 to 3 KB, and of SQLite's usual 4 KB half would be wasted."""
+LOG_BYTES = 16 << 20
+"""To this size the write-ahead log is cut after a checkpoint."""
+DETAIL_LIMIT = 1000
+"""Characters that the detail of one change may fill."""
+
+TABLES = (
+    # One JSON text a school: it is read and written whole, and its fields change with the versions.
+    "CREATE TABLE memory (school TEXT NOT NULL UNIQUE, at REAL NOT NULL, document TEXT NOT NULL)",
+    "CREATE TABLE damaged (school TEXT NOT NULL, at REAL NOT NULL, document NOT NULL)",
+    # What a change is of is '' where the model has None, so that the key holds for changes of a diagnosis too:
+    # a change that is written again after an unclear error is the same row.
+    """CREATE TABLE transition (school TEXT NOT NULL, at REAL NOT NULL, family TEXT NOT NULL, service TEXT NOT NULL,
+        port TEXT NOT NULL, before TEXT, after TEXT NOT NULL, proof TEXT, detail TEXT NOT NULL,
+        PRIMARY KEY (school, at, family, service)) WITHOUT ROWID""",
+    "CREATE INDEX transition_at ON transition (at)",
+    # When a daemon was watching: what lies between is not known.
+    "CREATE TABLE watched (since REAL PRIMARY KEY, until REAL NOT NULL)",
+)
+COLUMNS = "at, school, family, service, port, before, after, proof, detail"
+REMEMBER = """INSERT INTO memory (school, at, document) VALUES (?, ?, ?)
+    ON CONFLICT (school) DO UPDATE SET at = excluded.at, document = excluded.document"""
+ADD_CHANGE = f"INSERT OR IGNORE INTO transition ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constant
+Row = tuple[float, str, str, str, str, str | None, str, str | None, str]
+_FAMILIES: Mapping[str, Family] = {kind.value: kind for kind in Family}
+_PROOFS: Mapping[str, Proof] = {kind.value: kind for kind in Proof}
+
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class Newer(Exception):
+    """The file was written by a newer daemon."""
+
+
+class Unsound(sqlite3.DatabaseError):
+    """The check of the whole file found damage."""
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that the file itself is damaged, so that waiting does not help."""
+    if isinstance(error, Unsound):
+        return True
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in DAMAGE
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a file for writing, with its tables; raises `sqlite3.Error`, Unsound and Newer."""
+    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _decode
+    try:
+        if _number(connection, "application_id") == 0 and _number(connection, "page_count") == 0:
+            _create(connection)
+        _verify(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reading(path: Path) -> sqlite3.Connection:
+    """Open a file that may be in use, for reading only; raises `sqlite3.Error` and Newer."""
+    name = f"file:{quote(str(path.absolute()))}"
+    for question in ("mode=ro", "mode=ro&immutable=1"):
+        connection = sqlite3.connect(f"{name}?{question}", uri=True, timeout=BUSY, isolation_level=None)
+        connection.text_factory = _decode
+        try:
+            _verify(connection, check=False)
+        except sqlite3.OperationalError:
+            connection.close()
+            # A file in WAL mode needs its log beside it. Where none can be made (a read-only place), nobody writes.
+            if question != "mode=ro" or path.with_name(f"{path.name}-wal").exists():
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise AssertionError
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """Make the tables in one transaction: a file is empty, or whole and marked as ours."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    for table in TABLES:
+        connection.execute(table)
+    connection.execute("COMMIT")
+
+
+def _verify(connection: sqlite3.Connection, *, check: bool = True) -> None:
+    if _number(connection, "application_id") != APPLICATION_ID:
+        raise Unsound("the file has no mark of portwatchd")
+    version = _number(connection, "user_version")
+    if version > VERSION:
+        raise Newer(f"a newer portwatchd wrote it (version {version} of its tables; this one knows {VERSION})")
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if missing := {"memory", "damaged", "transition", "watched"} - names:
+        raise Unsound(f"tables are missing: {', '.join(sorted(missing))}")
+    size = _number(connection, "page_count") * _number(connection, "page_size")
+    if check and size <= CHECKED_BYTES:
+        ((found,),) = connection.execute("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise Unsound(str(found))
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    ((value,),) = connection.execute(f"PRAGMA {pragma}")
+    return int(value)
+
+
+def to_row(change: Transition) -> Row:
+    """Return a change as a row of the table; every text can be written."""
+    return (
+        change.at,
+        plain(change.school),
+        change.family.value if change.family else "",
+        plain(change.service or ""),
+        plain(change.port or ""),
+        None if change.before is None else str(change.before),
+        str(change.after),
+        change.proof.value if change.proof else None,
+        plain(change.detail[:DETAIL_LIMIT]),
+    )
+
+
+def from_row(row: Row) -> Transition:
+    """Return the change that a row holds; a family or a proof that only a newer version knows is none."""
+    at, school, family, service, port, before, after, proof, detail = row
+    return Transition(
+        at,
+        school,
+        _FAMILIES.get(family),
+        service or None,
+        port or None,
+        before,
+        after,
+        _PROOFS.get(proof) if proof else None,
+        detail,
+    )
+
+
+def _decode(raw: bytes) -> str:
+    """Return any bytes as text: one damaged text must not keep the others from being read."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def plain(text: str) -> str:
+    """Return text that UTF-8 can hold: a lone surrogate is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

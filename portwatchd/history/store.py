@@ -1,0 +1,171 @@
+"""The file of the memory: opened by one process, read once, written in batches. Owned by one thread at a time."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from portwatchd.history import place, schema
+from portwatchd.history.place import Found, Lock, Unusable
+
+PRUNED_ROWS = 500
+"""Changes that are looked at in one step of pruning: a few milliseconds, so that it holds no batch up."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is written in one transaction: texts by school (None: forgotten), and changes, in one with their texts."""
+
+    documents: dict[str, str | None] = field(default_factory=dict)
+    changes: list[schema.Row] = field(default_factory=list)
+
+
+class Store:
+    """An open file. Its methods raise `sqlite3.Error`; after one, nothing of the call was written."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock, now: float, *, fresh: bool) -> None:
+        """`fresh`: the file holds nothing of what was remembered before."""
+        self.fresh = fresh
+        self._path = path
+        self._connection = connection
+        self._lock = lock
+        self._began = now
+        self._inode = path.stat().st_ino
+
+    @classmethod
+    def open(cls, path: Path, now: float, *, damaged: bool = False, patience: float = 0.0) -> Self:
+        """Open the file, or begin one; a damaged one (or one that is said to be) of ours is put aside first.
+
+        A file of another program, or of a newer daemon, is left as it is. Raises Unusable, never anything else.
+        """
+        try:
+            found = place.look(path)
+            if found is Found.FOREIGN:
+                raise Unusable("what lies there is not portwatchd's, and was left as it is")
+            lock = Lock.take(path, patience)
+            try:
+                return cls._open_locked(path, lock, now, found, damaged=damaged)
+            except BaseException:
+                lock.release()
+                raise
+        except OSError as error:
+            raise Unusable(error.strerror or str(error)) from error
+        except (sqlite3.Error, schema.Newer) as error:
+            raise Unusable(str(error)) from error
+
+    @classmethod
+    def _open_locked(cls, path: Path, lock: Lock, now: float, found: Found, *, damaged: bool) -> Self:
+        fresh = found is not Found.OURS
+        connection = None
+        reason = "" if found is not Found.DAMAGED and not damaged else "it is damaged"
+        if not reason:
+            try:
+                connection = schema.connect(path)
+            except sqlite3.DatabaseError as error:
+                if not schema.is_damage(error):
+                    raise
+                reason = str(error)
+        if connection is None:
+            if place.look(path) is not Found.NOTHING:
+                aside = place.put_aside(path, now)
+                log.error("the memory was put aside, and begins anew", path=str(path), aside=str(aside), reason=reason)
+            fresh = True
+            connection = schema.connect(path)
+        store = cls(path, connection, lock, now, fresh=fresh)
+        try:
+            store.write(Batch(), now)
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
+    def documents(self) -> Iterator[tuple[str, str]]:
+        """Yield the text of every school."""
+        return documents(self._connection)
+
+    def set_apart(self, school: str, now: float) -> None:
+        """Move a text that cannot be read out of the way."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.execute(
+                "INSERT INTO damaged SELECT school, ?, document FROM memory WHERE school = ?",
+                (now, school),
+            )
+            self._connection.execute("DELETE FROM memory WHERE school = ?", (school,))
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def write(self, batch: Batch, now: float) -> None:
+        """Write a batch whole or not at all, and that a daemon was watching until now."""
+        texts = [(school, now, text) for school, text in batch.documents.items() if text is not None]
+        forgotten = [(school,) for school, text in batch.documents.items() if text is None]
+        run = self._connection.executemany
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            run(schema.REMEMBER, texts)
+            run("DELETE FROM memory WHERE school = ?", forgotten)
+            run(schema.ADD_CHANGE, batch.changes)
+            run("INSERT OR REPLACE INTO watched (since, until) VALUES (?, ?)", [(self._began, max(now, self._began))])
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def prune(self, before: float, after: float) -> float | None:
+        """Delete some changes older than a time, from a time on; return where to go on, None when all is done.
+
+        Of a school that is remembered the last change of each port stays: it says how the time after it began.
+        """
+        rows = self._connection.execute(
+            "SELECT at FROM transition WHERE at >= ? AND at < ? ORDER BY at LIMIT ?",
+            (after, before, PRUNED_ROWS),
+        ).fetchall()
+        if not rows:
+            self._connection.execute("DELETE FROM watched WHERE until < ?", (before,))
+            self._connection.execute("DELETE FROM damaged WHERE at < ?", (before,))
+            return None
+        last = float(rows[-1][0])
+        self._connection.execute(
+            """DELETE FROM transition WHERE at >= :after AND at <= :last AND (
+                EXISTS (SELECT 1 FROM transition AS later WHERE later.school = transition.school
+                    AND later.at > transition.at AND later.at < :before
+                    AND later.family = transition.family AND later.service = transition.service)
+                OR NOT EXISTS (SELECT 1 FROM memory WHERE memory.school = transition.school))""",
+            {"after": after, "last": last, "before": before},
+        )
+        # Rows of one moment are never split: the next step begins after them.
+        return math.nextafter(last, math.inf)
+
+    def in_place(self) -> bool:
+        """Whether the open file still is the one at its path; a deleted one would be written in vain."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close the file, with its log written back, and let others use it."""
+        try:
+            self._connection.close()
+        finally:
+            self._lock.release()
+
+    def _roll_back(self) -> None:
+        """End the transaction; after some errors SQLite has done so itself."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def documents(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Yield the text of every school in a file."""
+    yield from connection.execute("SELECT school, document FROM memory")

@@ -1,0 +1,208 @@
+"""The one thread that writes the file: batches by time and count, bounds on what waits, and patience with the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import structlog
+
+from portwatchd.history import schema
+from portwatchd.history.place import Unusable
+from portwatchd.history.schema import Row
+from portwatchd.history.store import Batch, Store
+from portwatchd.world import Clock
+
+FLUSH_SECONDS = 1.0
+"""What was remembered waits at most so long for the disk; far less than an interval, which may be forgotten."""
+FLUSH_COUNT = 500
+"""So many texts or changes are written at once, without waiting."""
+SCHOOLS_WAITING = 50_000
+"""Texts that wait, one a school: more schools than one daemon watches."""
+CHANGES_WAITING = 100_000
+"""Changes that wait while the disk fails (30 MB): ten for each of 10,000 schools; later ones are dropped, counted."""
+RETRY_SECONDS = 30.0
+"""After so long a file that could not be used is tried again."""
+WATCHED_SECONDS = 15.0
+"""So often it is written that a daemon is watching."""
+PRUNE_SECONDS = 3600.0
+"""So often the changes that are older than the retention are looked for."""
+CLOSE_SECONDS = 10.0
+"""So long the end of the daemon waits for the last batch; a hung disk must not hold it up for ever."""
+
+log = structlog.get_logger()
+
+
+class Writer:
+    """Takes texts and changes without waiting for the disk, and has them written soon after."""
+
+    def __init__(
+        self,
+        path: Path,
+        store: Store | None,
+        *,
+        retention: float,
+        clock: Clock,
+        on_state: Callable[[str | None], None],
+    ) -> None:
+        """`store` is what `path` holds, None where it could not be opened. `on_state` hears why not, or None: all well.
+
+        It is called by the writer's thread.
+        """
+        self.dropped = 0
+        """Changes that were lost because the disk failed for too long."""
+        self.renewals = 0
+        """How often an empty file took the place of the one before: whoever remembers must say everything again."""
+        self._path = path
+        self._store = store
+        self._retention = retention
+        self._clock = clock
+        self._on_state = on_state
+        self._waiting = Batch()
+        self._writing = False
+        self._closing = False
+        self._damaged = False
+        self._retry_at = clock.monotonic() + RETRY_SECONDS
+        self._watched_at = clock.monotonic()
+        self._prune_at = clock.monotonic()
+        self._pruned_to: float | None = None
+        self._change = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
+        self._thread.start()
+
+    def put(self, school: str, text: str | None, changes: Iterable[Row] = ()) -> bool:
+        """Have a school's text (None: nothing more) and its changes written together; False where there is no room.
+
+        A text that still waits is replaced.
+        """
+        with self._change:
+            waiting = self._waiting
+            room = school in waiting.documents or len(waiting.documents) < SCHOOLS_WAITING
+            if room:
+                waiting.documents[school] = text
+            self._add_changes(waiting, changes)
+            if self._full():
+                self._change.notify_all()
+            return room
+
+    def flush(self, seconds: float) -> bool:
+        """Return when all is written, within so many seconds, and whether it is."""
+        with self._change:
+            return self._change.wait_for(lambda: not self._waits() and not self._writing, seconds)
+
+    def close(self) -> None:
+        """Write what waits, close the file and end the thread; gives up on a hung disk after CLOSE_SECONDS."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        self._thread.join(CLOSE_SECONDS)
+        if self._thread.is_alive():
+            log.error("the disk hangs: the last changes are not kept", path=str(self._path))
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            with self._change:
+                if not self._closing and not (self._store and self._full()):
+                    self._change.wait(FLUSH_SECONDS)
+                closing = self._closing
+            try:
+                self._step(closing=closing)
+            except (sqlite3.Error, OSError) as error:
+                self._fail(error)
+        if self._store is not None:
+            self._close_store(self._store)
+
+    def _step(self, *, closing: bool) -> None:
+        """Open the file again where it is due, write what waits, and prune a little."""
+        now = self._clock.monotonic()
+        if self._store is not None and not self._store.in_place():
+            log.warning("the file of the memory was taken away: a new one is begun", path=str(self._path))
+            self._close_store(self._store)
+            self._store, self._retry_at = None, now
+        if self._store is None:
+            if now < self._retry_at and not closing:
+                return
+            self._retry_at = now + RETRY_SECONDS
+            self._store = self._open()
+            if self._store is None:
+                return
+        self._write(self._store, now)
+        self._prune(self._store, now)
+
+    def _open(self) -> Store | None:
+        try:
+            store = Store.open(self._path, self._clock.wall(), damaged=self._damaged)
+        except Unusable as error:
+            self._on_state(str(error))
+            return None
+        self._damaged = False
+        if store.fresh:
+            self.renewals += 1
+        return store
+
+    def _write(self, store: Store, now: float) -> None:
+        with self._change:
+            batch, waits = self._waiting, self._waits()
+            self._waiting = Batch()
+            self._writing = waits
+        if not waits and now < self._watched_at + WATCHED_SECONDS:
+            self._on_state(None)
+            return
+        try:
+            store.write(batch, self._clock.wall())
+        except BaseException:
+            self._take_back(batch)
+            raise
+        self._watched_at = now
+        self._on_state(None)
+        with self._change:
+            self._writing = False
+            self._change.notify_all()
+
+    def _take_back(self, batch: Batch) -> None:
+        """Let a batch that was not written wait again, before what came since."""
+        with self._change:
+            newer = self._waiting
+            self._waiting = Batch(batch.documents | newer.documents, batch.changes)
+            self._add_changes(self._waiting, newer.changes)
+            self._writing = False
+
+    def _prune(self, store: Store, now: float) -> None:
+        if self._pruned_to is None:
+            if now < self._prune_at:
+                return
+            self._prune_at, self._pruned_to = now + PRUNE_SECONDS, 0.0
+        self._pruned_to = store.prune(self._clock.wall() - self._retention, self._pruned_to)
+
+    def _fail(self, error: sqlite3.Error | OSError) -> None:
+        """Close the file; one that is damaged gives way to another at once, else it is tried again later."""
+        self._damaged = schema.is_damage(error)
+        store, self._store = self._store, None
+        if store is not None:
+            self._close_store(store)
+        now = self._clock.monotonic()
+        self._retry_at = now if self._damaged else now + RETRY_SECONDS
+        self._on_state(str(error))
+
+    @staticmethod
+    def _close_store(store: Store) -> None:
+        try:
+            store.close()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the memory was not closed cleanly", reason=str(error))
+
+    def _add_changes(self, batch: Batch, changes: Iterable[Row]) -> None:
+        for change in changes:
+            if len(batch.changes) < CHANGES_WAITING:
+                batch.changes.append(change)
+            else:
+                self.dropped += 1
+
+    def _waits(self) -> bool:
+        return bool(self._waiting.documents or self._waiting.changes)
+
+    def _full(self) -> bool:
+        return len(self._waiting.documents) + len(self._waiting.changes) >= FLUSH_COUNT
