@@ -15,7 +15,7 @@ NAME_LIMIT = 253
 LABEL_LIMIT = 63
 """Octets of one label (RFC 1035 section 2.3.4)."""
 
-type_of = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+TYPE_OF = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 
 
 def bare_address(host: str) -> tuple[Family, str] | None:
