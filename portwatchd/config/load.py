@@ -70,8 +70,9 @@ def _settings(
     """Everything beside profiles and schools."""
     base = _DEFAULTS
     with section.section("global") as g, g.section("confirm") as confirm:
-        interval, audit_interval = _intervals(g)
-        connect_timeout, timeout = _timeouts(g, interval)
+        interval = g.get("interval", duration(1, DAY), _DEFAULTS.interval)
+        audit_interval = g.get("audit_interval", duration(1, 30 * DAY), _DEFAULTS.audit_interval)
+        connect_timeout, timeout = _timeouts(g)
         concurrency = g.get("concurrency", whole(1, 65536), base.concurrency, plain=True)
         school_concurrency = g.get("school_concurrency", whole(1, 256), base.school_concurrency, plain=True)
         attempts = confirm.get("attempts", whole(0, 10), base.confirm_attempts, plain=True)
@@ -116,20 +117,12 @@ def _settings(
     )
 
 
-def _intervals(section: Section) -> tuple[float, float]:
-    """The intervals of watch and audit; an audit is no more frequent than the watch that it deepens."""
-    interval = section.get("interval", duration(1, DAY), _DEFAULTS.interval)
-    audit = section.get("audit_interval", duration(1, 30 * DAY), max(_DEFAULTS.audit_interval, interval))
-    if audit < interval:
-        section.complain("audit_interval", f"must not be less than the interval of {values.spell(interval)}")
-    return interval, audit
+def _timeouts(section: Section) -> tuple[float, float]:
+    """The time for a connect and for a whole probe; a connect's, where it is not given, is fitted to the probe's.
 
-
-def _timeouts(section: Section, interval: float) -> tuple[float, float]:
-    """The time for a connect and for a whole probe. What is not given is fitted to what is, as Prometheus does."""
-    timeout = section.get("timeout", duration(0.1, 300), min(_DEFAULTS.timeout, interval))
-    if timeout > interval:
-        section.complain("timeout", f"must not be more than the interval of {values.spell(interval)}")
+    Both may be longer than the interval: a round that still runs at its school's next slot is skipped and counted.
+    """
+    timeout = section.get("timeout", duration(0.1, 300), _DEFAULTS.timeout)
     connect = section.get("connect_timeout", duration(0.05, 300), min(_DEFAULTS.connect_timeout, timeout))
     if connect > timeout:
         section.complain("connect_timeout", f"must not be more than the timeout of {values.spell(timeout)}")

@@ -70,11 +70,11 @@ def test_the_configuration_is_frozen(tmp_path: Path) -> None:
         config.profiles["x"] = config.profiles["iserv"]  # type: ignore[index]
 
 
-def test_times_that_are_not_given_are_fitted_to_the_interval(tmp_path: Path) -> None:
-    short = loaded(tmp_path, SCHOOL + "global: {interval: 2s}\n")
-    assert (short.timeout, short.connect_timeout) == (2, 2)
+def test_a_connect_timeout_that_is_not_given_is_fitted_to_the_timeout(tmp_path: Path) -> None:
+    short = loaded(tmp_path, SCHOOL + "global: {interval: 2s, timeout: 3s}\n")
+    assert (short.timeout, short.connect_timeout) == (3, 3)
     long = loaded(tmp_path, SCHOOL + "global: {interval: 1h}\n")
-    assert (long.audit_interval, long.timeout) == (3600, 15)
+    assert (long.audit_interval, long.timeout, long.connect_timeout) == (900, 15, 5)
 
 
 @pytest.mark.parametrize("written", ["null", "~", ""])
