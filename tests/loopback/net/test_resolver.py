@@ -53,7 +53,7 @@ class Zone(asyncio.DatagramProtocol):
             for raw in (socket.inet_pton(family, address) for address in addresses)
         )
         header = data[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(addresses), 0, 0)
-        self.transport.sendto(header + data[12 : at + 5] + records, addr)  # type: ignore[attr-defined]
+        self.transport.sendto(header + data[12 : at + 5] + records, addr)
 
     def holds(self, name: str, *addresses: str) -> None:
         for kind, colon in ((A, False), (AAAA, True)):
