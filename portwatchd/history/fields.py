@@ -93,6 +93,12 @@ def runs(state: Mapping[int, bool]) -> list[int]:
 
 def ports(raw: list[Any]) -> dict[int, bool]:
     """Return the ports that runs tell of; raises ValueError for what are no ports."""
+    return _ports(tuple(raw)).copy()
+
+
+@lru_cache(SHARED)
+def _ports(raw: tuple[Any, ...]) -> dict[int, bool]:
+    """As `ports`; most schools have the same, and a copy takes a tenth of the time and shares the numbers."""
     state: dict[int, bool] = {}
     for first, last, forwarded in zip(raw[::3], raw[1::3], raw[2::3], strict=True):
         if not 0 <= first <= last <= 0xFFFF:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -149,11 +150,12 @@ class History:
         now = self._clock.wall()
         damaged = []
         try:
-            for name, memory in decoded(store.documents()):
-                if memory is None:
-                    damaged.append(name)
-                else:
-                    self._loaded[name] = memory
+            with _without_collector():
+                for name, memory in decoded(store.documents()):
+                    if memory is None:
+                        damaged.append(name)
+                    else:
+                        self._loaded[name] = memory
             for name in damaged:
                 log.error("the memory of a school cannot be read, and begins anew", school=name)
                 store.set_apart(name, now)
@@ -177,3 +179,15 @@ class History:
         elif was:
             log.info("the memory over restarts is kept again", path=str(self._path))
         self._on_state(reason is None)
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Hold the garbage collector back: a million new objects, none of them garbage, would wake it again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
