@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 SAMPLE = 2
 """Doubtful ports that a round of the daemon explains by paced probes; the rotation comes to the others."""
+ATTEMPTS = 3
+"""Times that a port is asked which is silent while others answer."""
+CONTRASTED = frozenset({VerdictKind.FORWARD_LOST, VerdictKind.ROUTER_ANSWERS, VerdictKind.UNUSED})
+"""What may be said of silent ports by contrast with those that were proven, where all of them say so."""
 SPREAD = 8
 """Doubtful ports of a whole range that are worth a paced probe at first; one cause explains most of them."""
 
@@ -54,7 +58,7 @@ async def judge_closed(running: Round, ground: Ground, service: Service, ports: 
     asked = await ask(running, ground, ports)
     refuses = any(a.hop.same_machine for a in asked.values())
     family, address = ground.hopper.family, ground.hopper.address
-    return {
+    verdicts = {
         port: judge_port(
             Facts(service, family, address, a.observation, a.hop),
             ground.scene,
@@ -62,12 +66,27 @@ async def judge_closed(running: Round, ground: Ground, service: Service, ports: 
         )
         for port, a in asked.items()
     }
+    proven = [verdict for verdict in verdicts.values() if verdict.proof in {Proof.HOP, Proof.ICMP}]
+    if proven and all(verdict.kind in CONTRASTED for verdict in proven):
+        alike = Verdict(proven[0].kind, Proof.CONTRAST, "silent like others that are proven not to be forwarded")
+        silent = [port for port, a in asked.items() if a.observation.outcome is Outcome.TIMEOUT]
+        verdicts |= {port: alike for port in silent if verdicts[port].kind is VerdictKind.UNKNOWN}
+    return verdicts
 
 
 async def ask(running: Round, ground: Ground, ports: Sequence[int]) -> dict[int, Asked]:
-    """Ask closed ports who refuses them; a port that the server itself refuses costs no TTL-limited probe."""
+    """Ask closed ports who refuses them; a port that the server itself refuses costs no TTL-limited probe.
+
+    A silence among answers is asked again: it is a packet lost, or a port that differs.
+    """
     at, hopper = running.tools.clock.wall(), ground.hopper
-    replies = dict(zip(ports, await asyncio.gather(*map(hopper.plain, ports)), strict=True))
+    replies: dict[int, HopReply] = {}
+    again: Sequence[int] = ports
+    for _ in range(ATTEMPTS):
+        replies |= dict(zip(again, await asyncio.gather(*map(hopper.plain, again)), strict=True))
+        again = [port for port, reply in replies.items() if reply.answer is Answer.SILENT]
+        if len(again) == len(ports):
+            break
     answered = [port for port, reply in replies.items() if reply.answer in {Answer.RESET, Answer.CONNECTED}]
     same = dict(zip(answered, await asyncio.gather(*map(hopper.same_machine, answered)), strict=True))
     doubtful = {
@@ -88,7 +107,8 @@ async def _explain(running: Round, ground: Ground, doubtful: dict[int, Outcome])
     if not doubtful:
         return {}
     ports, hopper = list(doubtful), ground.hopper
-    sample = ports[:: max(1, len(ports) // SPREAD)][:SPREAD] if running.complete else ports[:SAMPLE]
+    most = SPREAD if running.complete else SAMPLE
+    sample = ports[:: max(1, len(ports) // most)][:most]
     found = await hopper.explain({port: doubtful[port] for port in sample})
     rest = [port for port in ports if port not in sample and doubtful[port] is not Outcome.REFUSED]
     if running.complete and rest and any(hopper.own(evidence.at_router) for evidence in found.values()):

@@ -12,7 +12,7 @@ from portwatchd.model import AddressReport, Distance, Family, HopEvidence, Proof
 from portwatchd.rounds.closed import Ground
 from portwatchd.rounds.hopping import Hopper
 from portwatchd.rounds.proving import healthy_port, prove, scene, signs_of_life
-from portwatchd.rounds.ranges import canaries, judge_range, look_for_exposed_host
+from portwatchd.rounds.ranges import canaries, judge_range, look_for_exposed_host, sweep_due
 from portwatchd.rounds.reporting import Judged
 
 if TYPE_CHECKING:
@@ -58,8 +58,11 @@ async def judge_all(
         siblings |= {one.service.name: one.verdict.kind for one in here if one.verdict.proof is Proof.HOP}
         grounds.append(Ground(site.hopper, around))
         judged += here
+    swept = sweep_due(running)
     for closed in await asyncio.gather(*(_closed(running, ground) for ground in grounds)):
         judged += closed
+    if (swept or running.complete) and any(ground.scene.server_answers for ground in grounds):
+        running.memory.swept_at = running.tools.clock.wall()
     return judged, tuple(_address(running, family, address) for family, address in groups)
 
 

@@ -158,7 +158,7 @@ def scene(facts: Sequence[Facts], distance: Distance) -> Scene:
     alive = any(_server_answers(f) for f in facts)
     return Scene(
         server_answers=alive,
-        forward_seen=not alive and any(expired_at_router(f) for f in facts),
+        forward_seen=not alive and any(expired_at_router(f) or _cannot_reach(f, distance) for f in facts),
         router_alive=own_icmp or refused or any(r.answer in FROM_ROUTER for r in at_router),
         distance=distance,
         router=distance.router,
@@ -172,6 +172,11 @@ def _from_router(facts: Facts, distance: Distance) -> bool:
         return False
     rejected_v6 = facts.family is Family.IPV6 and seen.outcome is Outcome.REJECTED
     return rejected_v6 or seen.offender in {facts.address, distance.router}
+
+
+def _cannot_reach(facts: Facts, distance: Distance) -> bool:
+    """Whether the router said that it cannot reach the server: it tried to forward."""
+    return facts.observation.outcome is Outcome.UNREACHABLE and _from_router(facts, distance)
 
 
 def _server_answers(facts: Facts) -> bool:

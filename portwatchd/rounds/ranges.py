@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from portwatchd.model import Proof, Protocol, RangeState, Service, Verdict, VerdictKind
 from portwatchd.rounds.closed import SAMPLE, judge_closed
-from portwatchd.rounds.reporting import Judged
+from portwatchd.rounds.reporting import SEVERITY, Judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,35 +26,44 @@ DAY = 86400.0
 FORWARDED = frozenset(
     {VerdictKind.SERVICE_DOWN, VerdictKind.SERVER_FILTERED, VerdictKind.OK, VerdictKind.SERVICE_FAULTY}
 )
-LOST = frozenset({VerdictKind.FORWARD_LOST, VerdictKind.ROUTER_ANSWERS})
-GONE = frozenset(
-    {VerdictKind.SERVER_DOWN, VerdictKind.LINE_DOWN, VerdictKind.BLOCKED_HERE, VerdictKind.WRONG_DEVICE},
-)
-"""Verdicts that say nothing of single forwards."""
+LOST = frozenset({VerdictKind.FORWARD_LOST, VerdictKind.ROUTER_ANSWERS, VerdictKind.WRONG_DEVICE})
+"""Verdicts on a single port that make a hole in a range."""
+SWEEP_BUDGET = 8
+"""TTL-limited probes that a sweep may send, whatever the round has spent before: two silent ports, and controls."""
 _CANARY = Service("canary", Protocol.TCP, 1, 1)
 """How a canary port is judged: as a plain port that must be forwarded."""
 
 
 async def judge_range(running: Round, ground: Ground, service: Service) -> Judged:
-    """Ask the next ports of a range, or all of it where a loss shows, a day has passed, or a person waits."""
-    memory, family = running.memory, ground.hopper.family
-    now = running.tools.clock.wall()
-    state = memory.ranges.setdefault((family, service.name), {})
-    daily = memory.swept_at is not None and now - memory.swept_at >= SWEEP_EVERY
-    whole = running.complete or (daily and ground.hopper.healthy is not None)
-    verdicts = await judge_closed(running, ground, service, next_ports(running, family, service, whole=whole))
-    if not whole and ground.scene.server_answers and _differs(state, verdicts):
-        whole = True
-        every = next_ports(running, family, service, whole=True)
-        for _ in range(2):
-            verdicts = await judge_closed(running, ground, service, every)
-            if not _differs(state, verdicts):
-                break
-    if whole or memory.swept_at is None:
-        memory.swept_at = now
+    """Ask the next ports of a range, or all of it where a change shows, a day has passed, or a person waits.
+
+    Where the server answers nowhere, nothing is known of single forwards, and what was known of them is kept.
+    """
+    family, address = ground.hopper.family, ground.hopper.address
+    every = range(service.first, service.last + 1)
+    state = running.memory.ranges.setdefault((family, service.name), {})
+    whole = ground.scene.server_answers and (running.complete or sweep_due(running))
+    ports = every if whole else next_ports(running, family, service, state)
+    verdicts = await judge_closed(running, ground, service, ports)
+    if not ground.scene.server_answers:
+        running.progress(len(every) - len(ports))
+        worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
+        return Judged(service, family, address, worst, None, RangeState(0, (), tuple(every)))
+    if not whole and _differs(state, verdicts):
+        running.limited_left = max(running.limited_left, SWEEP_BUDGET)
+        swept = await judge_closed(running, ground, service, every)
+        verdicts |= {port: verdict for port, verdict in swept.items() if verdict.kind is not VerdictKind.UNKNOWN}
     remember(state, verdicts)
     verdict, known = sum_up(service, state, verdicts)
-    return Judged(service, family, ground.hopper.address, verdict, None, known)
+    return Judged(service, family, address, verdict, None, known)
+
+
+def sweep_due(running: Round) -> bool:
+    """Whether a day has passed since all ranges were swept; the first day begins with the first round."""
+    memory, now = running.memory, running.tools.clock.wall()
+    if memory.swept_at is None:
+        memory.swept_at = now
+    return now - memory.swept_at >= SWEEP_EVERY
 
 
 def _differs(state: Mapping[int, bool], verdicts: Mapping[int, Verdict]) -> bool:
@@ -65,15 +74,15 @@ def _differs(state: Mapping[int, bool], verdicts: Mapping[int, Verdict]) -> bool
     )
 
 
-def next_ports(running: Round, family: Family, service: Service, *, whole: bool) -> list[int]:
-    """Return the ports of a range that are asked now: all of them, or the next few of the rotation."""
-    if whole:
-        return list(range(service.first, service.last + 1))
+def next_ports(running: Round, family: Family, service: Service, state: Mapping[int, bool]) -> list[int]:
+    """Return the ports of a range that are asked now: the next few of the rotation, and a few that were lost."""
     key = (family, service.name)
     size = service.last - service.first + 1
     start = running.memory.cursors.get(key, _number(running.school.name) % size)
     running.memory.cursors[key] = (start + 1) % size
-    return [service.first + (start + step * max(1, size // SAMPLE)) % size for step in range(min(SAMPLE, size))]
+    rotation = [service.first + (start + step * max(1, size // SAMPLE)) % size for step in range(min(SAMPLE, size))]
+    lost = [port for port, forwarded in state.items() if not forwarded and port not in rotation]
+    return [*rotation, *lost[start % len(lost) :][:SAMPLE]] if lost else rotation
 
 
 def remember(state: dict[int, bool], verdicts: dict[int, Verdict]) -> None:
@@ -86,15 +95,8 @@ def remember(state: dict[int, bool], verdicts: dict[int, Verdict]) -> None:
 
 
 def sum_up(service: Service, state: dict[int, bool], now: dict[int, Verdict]) -> tuple[Verdict, RangeState]:
-    """Return the verdict on a range, and the state of its ports.
-
-    Where the ports asked now show that the whole server or line is gone, that is the verdict, and nothing is known
-    of the single forwards.
-    """
+    """Return the verdict on a range, and the state of its ports."""
     whole = range(service.first, service.last + 1)
-    for verdict in now.values():
-        if verdict.kind in GONE:
-            return verdict, RangeState(0, (), tuple(whole))
     lost = tuple(port for port in whole if state.get(port) is False)
     unknown = tuple(port for port in whole if port not in state)
     known = RangeState(len(whole) - len(lost) - len(unknown), lost, unknown)

@@ -116,9 +116,9 @@ def _port_report(running: Round, one: Judged, now: float, transitions: list[Tran
 
 
 def _range_forwarded(one: Judged) -> bool | None:
-    """Whether a range is forwarded: all that is known of it, and something is."""
+    """Whether a range is forwarded: all that is known of it; what the verdict knows where no single port is known."""
     if one.state is None or (not one.state.forwarded and not one.state.lost):
-        return None
+        return forwarded(one.verdict)
     return not one.state.lost
 
 
