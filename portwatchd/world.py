@@ -92,6 +92,13 @@ class Network(Protocol):
         """Return whether an ICMP echo was answered; None where this user may not ping."""
         ...
 
+    async def host_key(self, address: str, port: int, *, seconds: float) -> str | None:
+        """Return the fingerprint `SHA256:...` of an SSH server's host key, without a login; None where none was shown.
+
+        Never raises for what the network does.
+        """
+        ...
+
 
 class IcmpError(OSError):
     """A connect that ICMP ended: who sent it, and the type and code that it bears (RFC 792, RFC 4443)."""

@@ -7,7 +7,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING
 
-from portwatchd.net import hops, ping
+from portwatchd.net import hops, hostkey, ping
 from portwatchd.net.errors import failure, listen_for_icmp
 from portwatchd.net.names import endpoint
 from portwatchd.net.poller import FAILED, Poller
@@ -151,6 +151,10 @@ class SystemNetwork:
     async def ping(self, address: str, *, seconds: float) -> bool | None:
         """Whether an ICMP echo was answered; see `ping.ping`."""
         return await ping.ping(self._poller, address, seconds=seconds)
+
+    async def host_key(self, address: str, port: int, *, seconds: float) -> str | None:
+        """The fingerprint of an SSH server's host key; see `hostkey.host_key`."""
+        return await hostkey.host_key(address, port, seconds=seconds)
 
     def close(self) -> None:
         """The loop no longer watches sockets, and every waiter got ConnectionAbortedError. May be called twice."""

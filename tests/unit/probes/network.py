@@ -71,6 +71,9 @@ class Net:
     async def ping(self, address: str, *, seconds: float) -> bool | None:
         raise AssertionError("a probe does not ping")
 
+    async def host_key(self, address: str, port: int, *, seconds: float) -> str | None:
+        raise AssertionError("a probe asks for no host key")
+
 
 class LoopClock:
     """The loop's own fake time, and a wall that stands still."""
