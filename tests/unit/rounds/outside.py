@@ -207,6 +207,9 @@ class SimulatedNetwork:
         """Ports that the monitor's own provider drops."""
         self.sent: list[Sent] = []
         self.pinged: list[str] = []
+        self.keys_asked: list[tuple[float, str]] = []
+        self.host_keys: dict[Who, str] = {}
+        """Host keys that are not the usual ones."""
         self.in_flight = self.most_in_flight = 0
         self._random = random.Random(seed)
 
@@ -236,6 +239,14 @@ class SimulatedNetwork:
             answers = answers and line.server_on
         await self.clock.sleep(ROUND_TRIP if answers else seconds)
         return answers
+
+    async def host_key(self, address: str, port: int, *, seconds: float) -> str | None:
+        """The key of whoever answers there: each machine has one of its own."""
+        met = await self.syn(address, port, seconds=seconds)
+        if met.answer is not Answer.CONNECTED or met.who is None:
+            return None
+        self.keys_asked.append((self.clock.monotonic(), address))
+        return self.host_keys.get(met.who, f"SHA256:{met.who}")
 
     async def syn(
         self, address: str, port: int, *, seconds: float, ttl: int | None = None, minimum: int = 0
