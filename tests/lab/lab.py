@@ -21,7 +21,7 @@ from .configs.web import WebSettings, web
 from .daemons import Daemon, start_all
 from .dns import NameServer, Record
 from .monitor import Monitor
-from .netns import LabError, Namespace, lab_lock
+from .netns import LabError, Namespace, place_for_a_lab
 from .site import Site
 from .topology import Provider
 
@@ -132,15 +132,15 @@ def _fritzbox() -> WebSettings:
 class Lab:
     """Monitor, provider, a host outside, a name server, and any number of schools."""
 
-    def __init__(self, home: Path) -> None:
-        """Build the lab without schools; `home` is an empty directory that everyone may enter."""
+    def __init__(self, home: Path, prefix: str) -> None:
+        """Build the lab without schools. Everyone may enter `home`, an empty directory; `prefix` begins all names."""
         self.home = home
         self.authority = Authority()
         ca_file = home / "ca.pem"
         ca_file.write_bytes(self.authority.pem)
-        self.external = Namespace("pw-ext", at.EXTERNAL_V4)
-        watching = Namespace("pw-mon", at.EXTERNAL_V4)
-        self.provider = Provider(watching, self.external)
+        self.external = Namespace(f"{prefix}ext", at.EXTERNAL_V4)
+        watching = Namespace(f"{prefix}mon", at.EXTERNAL_V4)
+        self.provider = Provider(prefix, watching, self.external)
         self.schools: list[School] = []
         self.monitor = Monitor(watching, home / "monitor", ca_file)
         self.dns = NameServer(self.external, home)
@@ -208,11 +208,11 @@ def built_lab(schools: int = 1) -> Iterator[Lab]:
     """Build a lab on which all is well, and remove it at the end, whatever happened."""
     if reason := missing():
         raise LabError(reason)
-    with lab_lock(), contextlib.ExitStack() as after:
-        home = Path(tempfile.mkdtemp(prefix="pw-lab-"))
+    with place_for_a_lab() as prefix, contextlib.ExitStack() as after:
+        home = Path(tempfile.mkdtemp(prefix=f"{prefix}lab-"))
         home.chmod(0o755)
         after.callback(shutil.rmtree, home, ignore_errors=True)
-        lab = Lab(home)
+        lab = Lab(home, prefix)
         after.callback(lab.destroy)
         lab.need(schools)
         yield lab

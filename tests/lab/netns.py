@@ -1,4 +1,4 @@
-"""Owns network namespaces: how they are made, entered, filled and removed, and the lock that keeps two labs apart."""
+"""Owns network namespaces: how they are made, entered, filled and removed, and the locks that keep labs apart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LOCK = Path("/run/portwatchd-lab.lock")
+PLACES = 4
+"""So many labs may stand on one machine at once; more would disturb each other's times."""
 LOCK_PATIENCE = 300.0
-"""Seconds for which a second run waits for the first one to end."""
+"""Seconds for which one more waits for another to end."""
 
 
 class LabError(RuntimeError):
@@ -96,26 +98,36 @@ def connect(left: Namespace, left_name: str, right: Namespace, right_name: str) 
 
 
 @contextlib.contextmanager
-def lab_lock() -> Iterator[None]:
-    """Hold the machine's only lab; wait for another run to end, at most `LOCK_PATIENCE` seconds."""
-    with LOCK.open("a+") as lock:
-        deadline = time.monotonic() + LOCK_PATIENCE
-        told = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                lock.seek(0)
-                holder = lock.read().strip()
-                if time.monotonic() > deadline:
-                    raise LabError(f"another lab runs on this machine: process {holder}") from None
-                if not told:
-                    sys.stderr.write(f"Another lab runs on this machine (process {holder}); waiting for its end.\n")
-                    told = True
-                time.sleep(0.2)
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
+def place_for_a_lab() -> Iterator[str]:
+    """Hold one of the machine's places for a lab and yield the prefix of its names: `pw-`, or `pw1-` and so on.
+
+    What a killed run left behind at that place is gone. Where all are taken, wait at most `LOCK_PATIENCE` seconds.
+    """
+    deadline = time.monotonic() + LOCK_PATIENCE
+    told = False
+    while True:
+        for number in range(PLACES):
+            prefix = f"pw{number or ''}-"
+            with Path(f"/run/portwatchd-lab-{number}.lock").open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                remove_leftovers(prefix)
+                yield prefix
+                return
+        if time.monotonic() > deadline:
+            raise LabError(f"{PLACES} labs run on this machine, and none ends")
+        if not told:
+            sys.stderr.write(f"{PLACES} labs run on this machine; waiting for one to end.\n")
+            told = True
+        time.sleep(0.2)
+
+
+def remove_leftovers(prefix: str) -> None:
+    """Remove the namespaces, their processes and the files of a run that was killed."""
+    for kept in (Path("/run/netns"), Path("/etc/netns")):
+        for path in kept.glob(f"{prefix}*") if kept.exists() else ():
+            Namespace(path.name, "").destroy()
+    for home in Path(tempfile.gettempdir()).glob(f"{prefix}lab-*"):
+        shutil.rmtree(home, ignore_errors=True)

@@ -15,7 +15,8 @@ class Site:
         """Build the school and connect it to the provider; all is well afterwards."""
         self.plan = plan
         self.provider = provider
-        spaces = {kind: Namespace(f"pw-{kind}{plan.index}", at.EXTERNAL_V4) for kind in ("rtr", "srv", "nas", "box")}
+        kinds = ("rtr", "srv", "nas", "box")
+        spaces = {kind: Namespace(f"{provider.prefix}{kind}{plan.index}", at.EXTERNAL_V4) for kind in kinds}
         self._rtr, self._srv, self._nas, box = spaces["rtr"], spaces["srv"], spaces["nas"], spaces["box"]
         self.box = box if plan.box else None
         for space in spaces.values():

@@ -86,13 +86,15 @@ class Server(Filtered[ServerSettings]):
 class Provider(Filtered[ProviderSettings]):
     """The provider between the monitor and the schools."""
 
-    def __init__(self, monitor: Namespace, external: Namespace) -> None:
+    def __init__(self, prefix: str, monitor: Namespace, external: Namespace) -> None:
         """Make the provider's hop and connect the monitor and the host outside to it."""
-        namespace = Namespace("pw-isp", at.EXTERNAL_V4)
+        namespace = Namespace(f"{prefix}isp", at.EXTERNAL_V4)
         namespace.create()
         namespace.forward_packets()
         super().__init__(namespace, ProviderSettings(), provider_rules)
         self.monitor = monitor
+        self.prefix = prefix
+        """With it begin the names of all namespaces of this lab."""
         self._uplink_off = False
         for host, cable in ((monitor, "mon"), (external, "ext")):
             host.create()

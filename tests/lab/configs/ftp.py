@@ -45,7 +45,7 @@ def ftp(settings: FtpSettings, home: Path) -> Recipe:
         "Group nogroup",
         f"PidFile {home}/proftpd.pid",
         f"ScoreboardFile {home}/scoreboard",
-        f"DelayTable {home}/delays",
+        "DelayEngine off",
         f"SystemLog {home}/system.log",
         "WtmpLog off",
         "TransferLog none",
