@@ -68,7 +68,7 @@ class Wire(Protocol):
 
 
 class Contexts:
-    """One context for each trust, built once: loading the authorities costs 15 ms, sharing them nothing."""
+    """One context for each trust, built once: loading the authorities costs 25 ms and 2 MB."""
 
     def __init__(self, ca_file: Path | None = None) -> None:
         """OSError (ssl.SSLError) when `ca_file` cannot be read or holds no certificate."""
