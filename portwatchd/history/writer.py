@@ -63,6 +63,7 @@ class Writer:
         self._waiting = Batch()
         self._writing = False
         self._closing = False
+        self._hurry = False
         self._damaged = False
         self._retry_at = clock.monotonic() + RETRY_SECONDS
         self._watched_at = clock.monotonic()
@@ -90,6 +91,8 @@ class Writer:
     def flush(self, seconds: float) -> bool:
         """Return when all is written, within so many seconds, and whether it is."""
         with self._change:
+            self._hurry = True
+            self._change.notify_all()
             return self._change.wait_for(lambda: not self._waits() and not self._writing, seconds)
 
     def close(self) -> None:
@@ -102,12 +105,19 @@ class Writer:
             log.error("the disk hangs: the last changes are not kept", path=str(self._path))
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._on_state(f"the thread that writes has failed: {error!r}")
+            raise
+
+    def _work(self) -> None:
+        """Write until the end; what goes wrong with the disk is waited for."""
         closing = False
         while not closing:
             with self._change:
-                if not self._closing and not (self._store and self._full()):
-                    self._change.wait(FLUSH_SECONDS)
-                closing = self._closing
+                self._change.wait_for(self._hurries, FLUSH_SECONDS)
+                closing, self._hurry = self._closing, False
             try:
                 self._step(closing=closing)
             except (sqlite3.Error, OSError) as error:
@@ -203,6 +213,9 @@ class Writer:
 
     def _waits(self) -> bool:
         return bool(self._waiting.documents or self._waiting.changes)
+
+    def _hurries(self) -> bool:
+        return self._closing or self._hurry or (self._store is not None and self._full())
 
     def _full(self) -> bool:
         return len(self._waiting.documents) + len(self._waiting.changes) >= FLUSH_COUNT
