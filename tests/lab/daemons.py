@@ -48,7 +48,7 @@ class Daemon(Generic[S]):
         self._recipe: Callable[[S, Path], Recipe] = recipe
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: frozenset[int] = frozenset()
-        self._frozen = False
+        self._frozen = self._listens = False
 
     @property
     def ports(self) -> frozenset[int]:
@@ -89,6 +89,7 @@ class Daemon(Generic[S]):
         """Start the daemon without waiting for it, so that several can start at once."""
         if self._process and self._process.poll() is None:
             return
+        self._listens = False
         recipe = self._recipe(self.settings, self._home)
         self._ports = recipe.ports
         self._home.mkdir(parents=True, exist_ok=True)
@@ -116,11 +117,14 @@ class Daemon(Generic[S]):
 
     def ready(self) -> None:
         """Wait until the daemon listens on all its ports, or raise `LabError` with what it printed."""
+        if self._listens:
+            return
         deadline = time.monotonic() + PATIENCE
         while missing := self._ports - listening(self._space):
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"{self.name} does not listen on {sorted(missing)}:\n{self.log[-3000:]}")
             time.sleep(0.01)
+        self._listens = True
 
     def stop(self) -> None:
         """Ask the daemon to end, and its children: afterwards the machine refuses its ports."""
@@ -133,7 +137,7 @@ class Daemon(Generic[S]):
     def kill(self) -> None:
         """End the daemon with all its children at once, without asking."""
         process, self._process = self._process, None
-        self._frozen = False
+        self._frozen = self._listens = False
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
