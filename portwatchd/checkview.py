@@ -178,7 +178,10 @@ def _seconds(group: Iterable[PortReport]) -> str:
     known = [seconds for seconds in times if seconds is not None]
     if not known:
         return ""
-    return f"{max(known) * 1000:.0f} ms" if max(known) < 1 else f"{max(known):.1f} s"
+    longest = max(known)
+    if longest < 0.001:
+        return "<1 ms"
+    return f"{longest * 1000:.0f} ms" if longest < 1 else f"{longest:.1f} s"
 
 
 def _school(report: Report, page: Page) -> Iterator[Text]:

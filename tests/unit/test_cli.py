@@ -1,5 +1,6 @@
 """The command line as a shell sees it: statuses, what is on which stream, and never a traceback."""
 
+import json
 import os
 import subprocess
 import sys
@@ -156,6 +157,27 @@ def test_an_encoding_without_umlauts_is_no_error() -> None:
     done = shell("portwatchd config profiles --lang=de", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert r"empf\xe4ngt" in done.stdout
+
+
+CLOSED = """
+global: {confirm: {attempts: 0}, families: [ipv4]}
+storage: {path: null}
+profiles: {one: {services: {tcpmux: {port: 1, protocol: tcp}}}}
+schools: [{name: gym-nord, host: 127.0.0.1, profile: one}]
+"""
+
+
+@pytest.mark.parametrize("options", ["--json", "--lang=de"])
+def test_a_check_of_a_closed_port_is_a_loss_and_leaves_standard_error_empty(config: Path, options: str) -> None:
+    config.write_text(CLOSED)
+    done = shell(f"portwatchd check --config.file={config} gym-nord --watch-only {options}")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "\x1b" not in done.stdout
+    if options == "--json":
+        (school,) = json.loads(done.stdout)
+        assert {"diagnosis", "summary", "remedy", "addresses", "ports"} <= set(school)
+    else:
+        assert "Was zu tun ist:" in done.stdout
 
 
 def test_main_takes_arguments(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
