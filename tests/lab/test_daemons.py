@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,15 +25,30 @@ SEARCH = bytes.fromhex(
 ).decode("latin-1")
 """An LDAP search of the root DSE for supportedLDAPVersion."""
 TLS_PORTS = (443, 465, 993, 995, 10636)
-STARTTLS = {21: ("", "AUTH TLS\r\n"), 25: ("", "STARTTLS\r\n"), 110: ("", "STLS\r\n"), 143: ("", "a STARTTLS\r\n")}
+STARTTLS: dict[int, tuple[str, ...]] = {
+    21: ("", "AUTH TLS\r\n"),
+    25: ("", EHLO, "STARTTLS\r\n"),
+    110: ("", "STLS\r\n"),
+    143: ("", "a STARTTLS\r\n"),
+}
 
 
-def talk(lab: Lab, port: int, *steps: str, name: str | None = None) -> list[str]:
-    """Say this to a port of the school and return what was heard after each step."""
+def probe(lab: Lab, port: int, *steps: str) -> dict[str, Any]:
     plan = lab.school.plan
-    probe = {"kind": "talk", "address": plan.public_v4, "port": port, "steps": steps}
-    found = lab.monitor.sound({**probe, "name": name or plan.host, "ca_file": str(lab.monitor.ca_file)})
-    heard: list[str] = found[0]["heard"]
+    ca_file = str(lab.monitor.ca_file)
+    return {
+        "kind": "talk",
+        "address": plan.public_v4,
+        "port": port,
+        "steps": steps,
+        "name": plan.host,
+        "ca_file": ca_file,
+    }
+
+
+def talk(lab: Lab, port: int, *steps: str) -> list[str]:
+    """Say this to a port of the school and return what was heard after each step."""
+    heard: list[str] = lab.monitor.sound(probe(lab, port, *steps))[0]["heard"]
     return heard
 
 
@@ -138,11 +153,9 @@ def test_ldaps_shows_its_root_dse(lab: Lab) -> None:
 
 def handshakes(lab: Lab) -> dict[int, str]:
     """What a verifying client says of each port that speaks TLS, at once or after it was asked to."""
-    seen = {port: talk(lab, port, "TLS")[-1] for port in TLS_PORTS}
-    for port, (greeting, request) in STARTTLS.items():
-        more = (EHLO,) if port == 25 else ()
-        seen[port] = talk(lab, port, greeting, *more, request, "TLS")[-1]
-    return seen
+    dialogues = dict.fromkeys(TLS_PORTS, ("TLS",)) | {port: (*steps, "TLS") for port, steps in STARTTLS.items()}
+    found = lab.monitor.sound(*(probe(lab, port, *steps) for port, steps in dialogues.items()))
+    return {port: dialogue["heard"][-1] for port, dialogue in zip(dialogues, found, strict=True)}
 
 
 @pytest.mark.parametrize(
