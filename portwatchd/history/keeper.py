@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 import structlog
 
-from portwatchd.history import document, schema
+from portwatchd.history import document, place, schema
 from portwatchd.history.availability import PortAvailability
 from portwatchd.history.place import Unusable
 from portwatchd.history.reading import Reader, decoded
@@ -39,6 +39,7 @@ class History:
 
     def __init__(self, path: Path | None, *, retention: float, clock: Clock, on_state: Callable[[bool], None]) -> None:
         """As `open`, which reads better."""
+        path = place.real(path) if path is not None else None
         self._path = path
         self._clock = clock
         self._on_state = on_state

@@ -38,6 +38,11 @@ class Found(StrEnum):
     """No header that could be read, at a path that a daemon has used before."""
 
 
+def real(path: Path) -> Path:
+    """Return the path without symbolic links: SQLite keeps its log beside the file itself, and so is the lock."""
+    return Path(os.path.realpath(path))
+
+
 def look(path: Path) -> Found:
     """Say what lies at a path, from its first bytes; raises `OSError`. Nothing is changed."""
     try:
@@ -56,7 +61,8 @@ def look(path: Path) -> Found:
 
 def put_aside(path: Path, now: float) -> Path:
     """Rename a file, and the log that belongs to it, to a name with the time (UTC); raises `OSError` and Unusable."""
-    bad = [one for one in path.parent.glob(f"{path.name}.bad-*") if not one.name.endswith(SIDE_FILES)]
+    names = [one.name for one in path.parent.iterdir() if one.name.startswith(f"{path.name}.bad-")]
+    bad = [name for name in names if not name.endswith(SIDE_FILES)]
     if len(bad) >= ASIDE_MOST:
         raise Unusable(f"it is damaged, and {len(bad)} damaged files lie beside it already")
     name = f"{path.name}.bad-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"

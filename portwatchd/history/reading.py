@@ -24,7 +24,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened yet."""
-        self._path = path
+        self._path = place.real(path)
 
     def events(self, *, since: float | None = None, school: str | None = None, limit: int = 1000) -> list[Transition]:
         """Return changes in the order of time: from `since` on the first ones, without it the latest ones."""
@@ -64,6 +64,14 @@ class Reader:
                 (since, until),
             ).fetchall()
         return availability(changes, _apart(watched), since, until)
+
+    def knows(self, school: str) -> bool:
+        """Whether anything is kept of a school."""
+        name = schema.plain(school)
+        with self._open() as connection:
+            tables = ("memory", "transition")
+            queries = (f"SELECT 1 FROM {table} WHERE school = ? LIMIT 1" for table in tables)  # noqa: S608 - constants
+            return any(connection.execute(query, (name,)).fetchone() for query in queries)
 
     def memories(self) -> dict[str, Memory]:
         """Return what is remembered of every school, as far as it can be read."""

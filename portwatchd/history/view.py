@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from portwatchd.history.availability import PortAvailability
+from portwatchd.history.reading import EVENTS_LIMIT, Reader
 from portwatchd.model import Foreign, Transition, VerdictKind
 
 Json = dict[str, object]
@@ -15,6 +18,22 @@ PORTS_HEAD = ("PORT", "SERVICE", "VIA", "AVAILABLE", "OK", "LOST OR FAULTY")
 DAY, HOUR, MINUTE = 86400, 3600, 60
 NOT_LOST = frozenset({VerdictKind.OK.value, VerdictKind.UNUSED.value})
 """Verdicts that are no loss of the service."""
+
+
+def history(path: Path, school: str, *, since: float, until: float, as_json: bool) -> str:
+    """Return what a file tells of a school between two times (UTC seconds), as text or as one JSON object.
+
+    Raises Unusable where the file cannot be read, and LookupError where nothing is kept of the school.
+    """
+    reader = Reader(path)
+    if not reader.knows(school):
+        raise LookupError(f"nothing is kept of {school!r} in {path}")
+    found = reader.events(since=since, school=school, limit=EVENTS_LIMIT)
+    changes = [change for change in found if change.at < until]
+    ports = reader.availability(school, since, until)
+    if as_json:
+        return json.dumps(history_json(school, changes, ports), indent=2) + "\n"
+    return history_text(school, changes, ports)
 
 
 def history_text(school: str, changes: Sequence[Transition], ports: Sequence[PortAvailability]) -> str:

@@ -1,6 +1,7 @@
 """The memory over restarts: kept where the file allows, given up with a word where it does not, never an error."""
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from portwatchd.history import schema, writer
+from portwatchd.history import schema, view, writer
 from portwatchd.history.keeper import History
+from portwatchd.history.place import Unusable
 from portwatchd.model import Standing, VerdictKind
 from portwatchd.rounds.memory import Memory
 from tests.unit.history.memories import NOON, SMTP, SetClock, change, memory_of, report_of
@@ -198,6 +200,34 @@ def test_old_changes_are_deleted_but_the_last_of_each_port(room: Room) -> None:
     kept = room.rows("SELECT service, at FROM transition WHERE school = 'gym-nord' ORDER BY service")
     assert kept == [("smtp", NOON + 899 * 60), ("ssh", NOON + 899 * 60)]
     assert room.rows("SELECT count(*) FROM transition WHERE school = 'gone'") == [(0,)]
+
+
+def test_the_history_of_a_school_is_shown_while_the_daemon_writes(room: Room) -> None:
+    with room.history() as history:
+        history.remember(report_of("gym-nord", change(NOON), change(NOON + 50, after="ok")), memory_of())
+        assert history.flush()
+        room.clock.pass_by(100)
+        history.remember(report_of("other"), memory_of())
+        assert history.flush()
+        text = view.history(room.path, "gym-nord", since=NOON, until=NOON + 100, as_json=False)
+        whole = json.loads(view.history(room.path, "gym-nord", since=NOON, until=NOON + 10, as_json=True))
+        with pytest.raises(LookupError, match="nothing is kept of 'gym-sued'"):
+            view.history(room.path, "gym-sued", since=0, until=NOON, as_json=True)
+    assert "25    smtp     ipv4  50.000 %   50s  forward_lost 50s" in text
+    assert [event["after"] for event in whole["events"]] == ["forward_lost"]
+    with pytest.raises(Unusable, match="no file of portwatchd"):
+        view.history(room.path.with_name("other"), "gym-nord", since=0, until=NOON, as_json=False)
+
+
+def test_a_link_to_the_file_is_followed(room: Room) -> None:
+    room.fill()
+    link = Room(room.path.parent / "link.db")
+    link.path.symlink_to(room.path)
+    overwrite(room.path, 200, b"\xa5" * 20_000)
+    link.fill(1)
+    assert link.path.is_symlink()
+    assert len(room.aside()) == 1
+    assert set(room.after()) == {"school-0"}
 
 
 # ---------------------------------------------------------------- damage
