@@ -53,10 +53,20 @@ class Ground:
     scene: Scene
 
 
-async def judge_closed(running: Round, ground: Ground, service: Service, ports: Sequence[int]) -> dict[int, Verdict]:
-    """Ask ports of a service that nobody listens on, and return the verdict on each."""
+async def judge_closed(
+    running: Round,
+    ground: Ground,
+    service: Service,
+    ports: Sequence[int],
+    *,
+    refused_before: bool = False,
+) -> dict[int, Verdict]:
+    """Ask ports of a service that nobody listens on, and return the verdict on each.
+
+    `refused_before`: the server was seen to refuse such ports, so that a silence is not its habit.
+    """
     asked = await ask(running, ground, ports)
-    refuses = any(a.hop.same_machine for a in asked.values())
+    refuses = refused_before or any(a.hop.same_machine for a in asked.values())
     family, address = ground.hopper.family, ground.hopper.address
     verdicts = {
         port: judge_port(
@@ -77,7 +87,7 @@ async def judge_closed(running: Round, ground: Ground, service: Service, ports: 
 async def ask(running: Round, ground: Ground, ports: Sequence[int]) -> dict[int, Asked]:
     """Ask closed ports who refuses them; a port that the server itself refuses costs no TTL-limited probe.
 
-    A silence among answers is asked again: it is a packet lost, or a port that differs.
+    A silence is asked again: it is a packet lost, or a port that differs; not where a whole range is silent.
     """
     at, hopper = running.tools.clock.wall(), ground.hopper
     replies: dict[int, HopReply] = {}
@@ -85,7 +95,7 @@ async def ask(running: Round, ground: Ground, ports: Sequence[int]) -> dict[int,
     for _ in range(ATTEMPTS):
         replies |= dict(zip(again, await asyncio.gather(*map(hopper.plain, again)), strict=True))
         again = [port for port, reply in replies.items() if reply.answer is Answer.SILENT]
-        if len(again) == len(ports):
+        if len(again) == len(ports) > SPREAD:
             break
     answered = [port for port, reply in replies.items() if reply.answer in {Answer.RESET, Answer.CONNECTED}]
     same = dict(zip(answered, await asyncio.gather(*map(hopper.same_machine, answered)), strict=True))
@@ -94,7 +104,7 @@ async def ask(running: Round, ground: Ground, ports: Sequence[int]) -> dict[int,
         for port, reply in replies.items()
         if not same.get(port) and reply.answer is not Answer.LOCAL_ERROR
     }
-    explained = await _explain(running, ground, doubtful)
+    explained = await _explain(running, ground, doubtful, same)
     running.progress(len(ports))
     return {
         port: Asked(_observed(at, reply), explained.get(port, HopEvidence(same_machine=same.get(port))))
@@ -102,18 +112,23 @@ async def ask(running: Round, ground: Ground, ports: Sequence[int]) -> dict[int,
     }
 
 
-async def _explain(running: Round, ground: Ground, doubtful: dict[int, Outcome]) -> dict[int, HopEvidence]:
+async def _explain(
+    running: Round,
+    ground: Ground,
+    doubtful: dict[int, Outcome],
+    same: dict[int, bool | None],
+) -> dict[int, HopEvidence]:
     """Spend paced probes on a spread sample; on every silent port only where a person waits and some are forwarded."""
     if not doubtful:
         return {}
     ports, hopper = list(doubtful), ground.hopper
     most = SPREAD if running.complete else SAMPLE
     sample = ports[:: max(1, len(ports) // most)][:most]
-    found = await hopper.explain({port: doubtful[port] for port in sample})
+    found = await hopper.explain({port: doubtful[port] for port in sample}, same=same)
     rest = [port for port in ports if port not in sample and doubtful[port] is not Outcome.REFUSED]
     if running.complete and rest and any(hopper.own(evidence.at_router) for evidence in found.values()):
         running.limited_left += len(rest)
-        found |= await hopper.explain({port: doubtful[port] for port in rest})
+        found |= await hopper.explain({port: doubtful[port] for port in rest}, same=same)
     return found
 
 

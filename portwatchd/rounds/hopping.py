@@ -210,14 +210,21 @@ class Hopper:
                 return found
         return found
 
-    async def explain(self, failing: Mapping[int, Outcome], most: int | None = None) -> dict[int, HopEvidence]:
-        """Gather evidence on ports that fail, by port; at most so many of them by TTL-limited probes.
+    async def explain(
+        self,
+        failing: Mapping[int, Outcome],
+        most: int | None = None,
+        same: Mapping[int, bool | None] | None = None,
+    ) -> dict[int, HopEvidence]:
+        """Gather evidence on ports that fail, by port; at most `most` of them by TTL-limited probes.
 
+        `same` is whose answers they are, where that was asked before.
         What the server itself refuses needs none. A silence at the router counts only if it repeats between two
         controls that were answered.
         """
-        refused = [port for port, outcome in failing.items() if outcome is Outcome.REFUSED]
-        same = dict(zip(refused, await asyncio.gather(*map(self.same_machine, refused)), strict=True))
+        if same is None:
+            refused = [port for port, outcome in failing.items() if outcome is Outcome.REFUSED]
+            same = dict(zip(refused, await asyncio.gather(*map(self.same_machine, refused)), strict=True))
         at_router: dict[int, HopReply] = {}
         controlled: set[int] = set()
         doubtful = [port for port in failing if not same.get(port)][:most]
