@@ -23,7 +23,7 @@ class Fault(StrEnum):
     """What can be wrong with one service."""
 
     CLOSED = "closed"
-    """Nothing listens: a RST, as from a router that lost the forward."""
+    """Nothing listens, and this machine's kernel answers by a RST, as a router that lost the forward."""
     DROPPED = "dropped"
     """A SYN is not answered at all, as by a router in stealth mode."""
     SILENT = "silent"

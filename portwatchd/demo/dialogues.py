@@ -257,6 +257,6 @@ DIALOGUES: Mapping[Protocol, Dialogue] = MappingProxyType(
         Protocol.IMAP: IMAP,
         Protocol.IMAPS: IMAP,
         Protocol.LDAPS: Dialogue(ldap, element_end, refusal=ldap_result(b"\x02\x01\x01", 0x61, 52, b"unavailable")),
+        Protocol.RANGE: MUTE,
     },
 )
-"""Every protocol but `range`, on whose ports nothing listens."""

@@ -82,7 +82,7 @@ def introduction(listen: ListenAddress, config_file: Path, schools: tuple[DemoSc
             f"  configuration  {config_file}",
             f"  what is wrong  curl -sg '{url}/metrics?name[]=portwatch_port_verdict' | grep -v '\"ok\"'",
             "",
-            "gs-sued loses its mail port one minute from now. Ctrl-C ends the demo.",
+            "The first forward is lost one minute from now. Ctrl-C ends the demo.",
             "",
         ],
     )

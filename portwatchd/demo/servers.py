@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,9 @@ from portwatchd.model import Protocol, Security, Service
 BACKLOG = 4096
 """Connections that wait to be accepted: a round of thousands of schools may come at once."""
 HANDSHAKE_SECONDS = 10.0
+TTL_BEHIND_ROUTER = 63
+"""The server answers as from behind one router, for which this machine's kernel stands with its 64: it answers on ports
+where nothing listens. So the daemon can tell them apart, as it does outside (`IP_MINTTL`)."""
 FILLERS = 4
 """Connections that fill the queue of a listener that never accepts; from then on the kernel drops each SYN."""
 
@@ -40,7 +44,7 @@ class SimulatedServer:
         https = [service.first for service in self.services.values() if service.protocol is Protocol.HTTPS]
         self._scene = Scene(server_name, https_port=https[0] if https else 443)
         self._faults: dict[str, Fault] = dict(faults or {})
-        self._servers: dict[str, asyncio.Server] = {}
+        self._servers: dict[str, list[asyncio.Server]] = {}
         self._holes: dict[str, list[socket.socket]] = {}
         self._living: set[Connection] = set()
 
@@ -75,24 +79,26 @@ class SimulatedServer:
 
     async def _open(self, name: str) -> None:
         service, fault = self.services[name], self._faults.get(name)
+        ports = range(service.first, service.last + 1)
         if fault is Fault.DROPPED:
-            self._holes[name] = [
-                item for port in range(service.first, service.last + 1) for item in _hole(self.address, port)
-            ]
-        elif fault is not Fault.CLOSED and service.protocol is not Protocol.RANGE:
+            self._holes[name] = [item for port in ports for item in _hole(self.address, port)]
+        elif fault is not Fault.CLOSED:
             implicit_tls = service.security is Security.TLS
             part = Part(DIALOGUES[service.protocol], self._scene, self._context, implicit_tls, fault)
-            self._servers[name] = await asyncio.get_running_loop().create_server(
-                lambda: Connection(part, self._living),
-                self.address,
-                service.first,
-                ssl=self._context if part.shakes_hands else None,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS if part.shakes_hands else None,
-                backlog=BACKLOG,
-            )
+            for port in ports:
+                self._servers.setdefault(name, []).append(await self._listen(part, port))
+
+    async def _listen(self, part: Part, port: int) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(
+            lambda: Connection(part, self._living),
+            sock=_socket(self.address, port, BACKLOG),
+            ssl=self._context if part.shakes_hands else None,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if part.shakes_hands else None,
+            backlog=BACKLOG,
+        )
 
     def _close(self, name: str) -> None:
-        if server := self._servers.pop(name, None):
+        for server in self._servers.pop(name, ()):
             server.close()
         for item in self._holes.pop(name, ()):
             item.close()
@@ -100,11 +106,7 @@ class SimulatedServer:
 
 def _hole(address: str, port: int) -> list[socket.socket]:
     """Return sockets that make the kernel drop each further SYN to the port, as a router in stealth mode does."""
-    listener = socket.socket()
-    held = [listener]
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((address, port))
-    listener.listen(0)
+    held = [_socket(address, port, 0)]
     for _ in range(FILLERS):
         filler = socket.socket()
         held.append(filler)
@@ -112,3 +114,17 @@ def _hole(address: str, port: int) -> list[socket.socket]:
         with contextlib.suppress(BlockingIOError):
             filler.connect((address, port))
     return held
+
+
+def _socket(address: str, port: int, backlog: int) -> socket.socket:
+    """Return a listening socket whose answers have come one hop further than those of this machine's kernel."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TTL_BEHIND_ROUTER)
+        listener.bind((address, port))
+        listener.listen(backlog)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"cannot listen on {address}:{port}: {os.strerror(error.errno or 0)}") from error
+    return listener

@@ -80,7 +80,7 @@ def test_a_web_port_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_schools_port_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server((MINE[1].address, 20025)):
         assert run_demo(Daemon(), ANY, MINE) == 1
-    assert f"('{MINE[1].address}', 20025): address already in use" in capsys.readouterr().err
+    assert f"cannot listen on {MINE[1].address}:20025: Address already in use" in capsys.readouterr().err
 
 
 def test_a_forward_comes_and_goes() -> None:

@@ -12,7 +12,8 @@ import pytest
 from portwatchd.demo.certificates import Authority
 from portwatchd.demo.connection import FOREIGN_GREETING, Fault
 from portwatchd.demo.servers import SimulatedServer
-from portwatchd.model import Policy, Protocol, Service
+from portwatchd.model import Answer, Policy, Protocol, Service
+from portwatchd.net.sockets import SystemNetwork
 
 NAME = "gym-nord.invalid"
 ADDRESS = f"127.200.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
@@ -156,9 +157,16 @@ async def test_a_client_that_trusts_nobody_does_no_harm(
     assert (await client.hear()).startswith(b"* OK")
 
 
-async def test_a_range_is_closed(server: SimulatedServer) -> None:
-    with pytest.raises(ConnectionRefusedError):
-        await asyncio.open_connection(ADDRESS, 63004)
+@pytest.mark.parametrize(("port", "arriving"), [(20025, 63), (63004, 63), (63010, 64)])
+async def test_the_server_answers_from_behind_the_router_that_answers_elsewhere(
+    port: int, arriving: int, server: SimulatedServer
+) -> None:
+    network = SystemNetwork()
+    forwarded = Answer.CONNECTED if arriving == 63 else Answer.RESET
+    for minimum, answer in ((arriving, forwarded), (arriving + 1, Answer.SILENT)):
+        reply = await network.probe(ADDRESS, port, seconds=0.2, minimum_ttl=minimum)
+        assert reply.answer is answer
+    network.close()
 
 
 async def test_a_lost_forward_comes_back(server: SimulatedServer, clients: list[Client]) -> None:
