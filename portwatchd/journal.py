@@ -71,5 +71,6 @@ class Journal:
             "proof": change.proof,
             "detail": change.detail or None,
         }
-        event = "diagnosis changed" if change.service is None else "verdict changed"
+        what = "host key" if change.family is None else "verdict"
+        event = "diagnosis changed" if change.service is None else f"{what} changed"
         write(event, **{key: str(value) for key, value in facts.items() if value is not None})

@@ -401,7 +401,10 @@ class Standing(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change that is believed. `service` is None where the school's diagnosis changed."""
+    """A change that is believed. `service` is None where the school's diagnosis changed.
+
+    Where only `family` is None, the machine behind the service has changed its SSH host key: an event, no outage.
+    """
 
     at: float
     school: str

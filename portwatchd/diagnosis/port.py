@@ -24,6 +24,7 @@ from portwatchd.model import (
 )
 
 if TYPE_CHECKING:
+    from portwatchd.diagnosis.faces import Face
     from portwatchd.model import Observation, Service
 
 
@@ -33,6 +34,8 @@ class Identity(StrEnum):
     RIGHT = "right"
     OTHER = "other"
     NOT_KNOWN = "not_known"
+    DOUBTFUL = "doubtful"
+    """Nothing at this address shows the right machine, though it is known by what it would show itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Scene:
     """The router is seen to forward another port, behind which nothing answers."""
     router_alive: bool = False
     """Something shows that the router lives: its own RST or ICMP, a time-exceeded, a ping."""
+    stranger: bool = False
+    """All that answers at this address is another machine's."""
     other_family_alive: bool = False
     """The server answers over the other address family."""
     distance: Distance = field(default_factory=Distance)
@@ -67,6 +72,8 @@ class Facts:
     scene: Scene = field(default_factory=Scene)
     sibling: VerdictKind | None = None
     """What was proven of the same service over the other address family."""
+    face: Face | None = None
+    """The known device that the answer looks like; only where it is not the right machine's."""
 
 
 _CLOSED = frozenset({VerdictKind.SERVICE_DOWN, VerdictKind.SERVER_FILTERED})
@@ -126,17 +133,29 @@ def expired_at_router(facts: Facts) -> bool:
 def _answered(facts: Facts) -> Verdict:
     """Somebody accepted the connection: whose answer is it, and is it a proper one."""
     seen, hop = facts.observation, facts.hop
+    face = facts.face.said.en if facts.face is not None else ""
     if hop.at_router is not None and hop.at_router.answer is Answer.CONNECTED and facts.family is Family.IPV4:
-        return Verdict(VerdictKind.ROUTER_ANSWERS, Proof.HOP, "the router accepts the connection itself")
+        return Verdict(VerdictKind.ROUTER_ANSWERS, Proof.HOP, face or "the router accepts the connection itself")
     if hop.same_machine is False:
         if facts.family is Family.IPV4 and not expired_at_router(facts) and _nobody_behind(facts):
-            return Verdict(VerdictKind.ROUTER_ANSWERS, Proof.HOP, "the answer does not come from the server")
-        return Verdict(VerdictKind.WRONG_DEVICE, Proof.HOP, "the answer comes from another machine than the server")
+            return Verdict(VerdictKind.ROUTER_ANSWERS, Proof.HOP, face or "the answer does not come from the server")
+        return Verdict(
+            VerdictKind.WRONG_DEVICE, Proof.HOP, face or "the answer comes from another machine than the server"
+        )
     if facts.identity is Identity.OTHER:
-        return Verdict(VerdictKind.WRONG_DEVICE, Proof.IDENTITY, seen.detail or "another machine answers")
+        kind = VerdictKind.ROUTER_ANSWERS if _looks_like_the_router(facts) else VerdictKind.WRONG_DEVICE
+        return Verdict(kind, Proof.IDENTITY, face or seen.detail or "another machine answers")
+    if facts.identity is Identity.DOUBTFUL and seen.outcome is Outcome.OK:
+        return Verdict(VerdictKind.UNKNOWN, Proof.NONE, "answers, but nothing shows that it is the school's server")
     if seen.outcome in {Outcome.OK, Outcome.CERTIFICATE_INVALID}:
         return Verdict(VerdictKind.OK, Proof.ANSWER, seen.detail)
     return Verdict(VerdictKind.SERVICE_FAULTY, Proof.ANSWER, seen.detail)
+
+
+def _looks_like_the_router(facts: Facts) -> bool:
+    """Whether a router's face shows where the router stands in the way, and no probe shows it behind a forward."""
+    known = facts.face is not None and facts.face.router and facts.family is Family.IPV4
+    return known and not expired_at_router(facts) and facts.hop.same_machine is not True
 
 
 def _nobody_behind(facts: Facts) -> bool:
@@ -195,6 +214,8 @@ def _forwarded_yet_failed(facts: Facts) -> Verdict:
     match facts.observation.outcome:
         case Outcome.REFUSED if facts.hop.same_machine is False:
             return Verdict(VerdictKind.SERVER_FILTERED, Proof.HOP, "forwarded, and refused by a filter of the router")
+        case Outcome.REFUSED if facts.scene.stranger:
+            return Verdict(VerdictKind.WRONG_DEVICE, Proof.HOP, "forwarded to another machine, which refuses")
         case Outcome.REFUSED:
             return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "forwarded, and the server refuses")
         case Outcome.REJECTED:

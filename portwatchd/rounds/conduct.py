@@ -1,10 +1,11 @@
-"""The way of one round: resolve, watch, confirm, prove, judge, diagnose, remember, report."""
+"""The way of one round: resolve, watch, confirm, identify, prove, judge, diagnose, remember, report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from portwatchd.model import Depth, Diagnosis, DiagnosisKind, Proof, Verdict, VerdictKind
+from portwatchd.rounds.identifying import look_closer, recognise
 from portwatchd.rounds.judging import judge_all
 from portwatchd.rounds.reporting import Judged, report
 from portwatchd.rounds.tools import Round
@@ -43,7 +44,8 @@ async def conduct(
     seen = await observe_all(running, targets_of(running, resolution.addresses, depth))
     seen = await confirm(running, seen, depth)
     await look_at_ourselves(running, seen)
-    judged, addresses = await judge_all(running, seen)
+    seen = await look_closer(running, seen, depth)
+    judged, addresses = await judge_all(running, seen, recognise(running, seen, depth))
     return report(running, started, judged, addresses, None)
 
 

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from portwatchd.diagnosis.identity import identify
-from portwatchd.diagnosis.port import Facts, connected, judge
+from portwatchd.diagnosis.faces import face_of
+from portwatchd.diagnosis.port import Facts, Identity, connected, judge
 from portwatchd.model import AddressReport, Distance, Family, HopEvidence, Proof, Protocol, Stage, Verdict, VerdictKind
 from portwatchd.rounds.closed import Ground
 from portwatchd.rounds.hopping import Hopper
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
     from typing import Any
 
-    from portwatchd.diagnosis.port import Identity, Scene
+    from portwatchd.diagnosis.port import Scene
     from portwatchd.model import Observation, Service, Target
     from portwatchd.rounds.tools import Round
 
@@ -36,9 +36,9 @@ class Site:
 async def judge_all(
     running: Round,
     seen: Mapping[Target, Observation],
+    identities: Mapping[Target, Identity],
 ) -> tuple[list[Judged], tuple[AddressReport, ...]]:
     """Judge every address beside the others: what one family shows of router and server is a contrast for the other."""
-    identities = identify(seen, running.memory.named)
     groups: dict[tuple[Family, str], dict[Target, Observation]] = {}
     for target, observation in seen.items():
         groups.setdefault((target.family, target.address), {})[target] = observation
@@ -109,6 +109,7 @@ async def _visit(
             evidence.get(target, HopEvidence()),
             identities[target],
             target in blocked,
+            face=None if identities[target] is Identity.RIGHT else face_of(observation),
         )
         for target, observation in group.items()
     }

@@ -33,6 +33,15 @@ class Proven:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class SeenKey:
+    """A host key, when it was seen, and the identification that came with it."""
+
+    fingerprint: str
+    at: float
+    banner: str
+
+
 @dataclass(slots=True)
 class Memory:
     """The one mutable thing of a school, written by its own round only. Times are UTC seconds unless said otherwise."""
@@ -61,6 +70,14 @@ class Memory:
     """Ports that once showed a certificate for the school's own name."""
     host_key: str | None = None
     """The fingerprint of the SSH host key of the right machine."""
+    software: str = ""
+    """What spoke SSH there, without its version."""
+    fingerprints: set[str] = field(default_factory=set)
+    """Certificates of the right machine, where there is no name to know them by."""
+    host_keys: dict[str, SeenKey] = field(default_factory=dict)
+    """The host key seen last, by address."""
+    host_key_at: float | None = None
+    """When a host key was asked for last, at whichever address."""
     policies: dict[Key, tuple[PolicyFact, ...]] = field(default_factory=dict)
     certificates: dict[Key, Certificate] = field(default_factory=dict)
     healthy: dict[Family, tuple[str, int]] = field(default_factory=dict)

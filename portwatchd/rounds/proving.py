@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from portwatchd.diagnosis.port import Facts, Identity, Scene, connected, expired_at_router
-from portwatchd.model import Answer, Distance, Family, HopEvidence, Outcome, Protocol
+from portwatchd.diagnosis.port import Facts, Identity, Scene, connected, expired_at_router, judge
+from portwatchd.model import Answer, Distance, Family, HopEvidence, Outcome, Protocol, VerdictKind
 from portwatchd.rounds.hopping import FROM_ROUTER
 from portwatchd.rounds.memory import Proven
 
@@ -157,12 +157,20 @@ def scene(facts: Sequence[Facts], distance: Distance) -> Scene:
     at_router = [f.hop.at_router for f in facts if f.hop.at_router is not None]
     alive = any(_server_answers(f) for f in facts)
     return Scene(
+        stranger=_stranger(facts),
         server_answers=alive,
         forward_seen=not alive and any(expired_at_router(f) or _cannot_reach(f, distance) for f in facts),
         router_alive=own_icmp or refused or any(r.answer in FROM_ROUTER for r in at_router),
         distance=distance,
         router=distance.router,
     )
+
+
+def _stranger(facts: Sequence[Facts]) -> bool:
+    """Whether all that answers is another machine's; a router that answers in place of a forward is none."""
+    kinds = {judge(f).kind for f in facts if f.identity is Identity.OTHER}
+    others = any(connected(f.observation) and f.identity is not Identity.OTHER for f in facts)
+    return VerdictKind.WRONG_DEVICE in kinds and not others
 
 
 def _from_router(facts: Facts, distance: Distance) -> bool:

@@ -37,21 +37,27 @@ _CANARY = Service("canary", Protocol.TCP, 1, 1)
 async def judge_range(running: Round, ground: Ground, service: Service) -> Judged:
     """Ask the next ports of a range, or all of it where a change shows, a day has passed, or a person waits.
 
-    Where the server answers nowhere, nothing is known of single forwards, and what was known of them is kept.
+    Where the server answers nowhere, or another machine in its place, nothing is known of single forwards, and what
+    was known of them is kept.
     """
     family, address = ground.hopper.family, ground.hopper.address
     every = range(service.first, service.last + 1)
+    if ground.scene.stranger:
+        running.progress(len(every))
+        verdict = Verdict(VerdictKind.WRONG_DEVICE, Proof.IDENTITY, "another machine answers at this address")
+        return Judged(service, family, address, verdict, None, RangeState(0, (), tuple(every)))
     state = running.memory.ranges.setdefault((family, service.name), {})
     whole = ground.scene.server_answers and (running.complete or sweep_due(running))
     ports = every if whole else next_ports(running, family, service, state)
-    verdicts = await judge_closed(running, ground, service, ports)
+    before = any(state.values())
+    verdicts = await judge_closed(running, ground, service, ports, refused_before=before)
     if not ground.scene.server_answers:
         running.progress(len(every) - len(ports))
         worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
         return Judged(service, family, address, worst, None, RangeState(0, (), tuple(every)))
     if not whole and _differs(state, verdicts):
         running.limited_left = max(running.limited_left, SWEEP_BUDGET)
-        swept = await judge_closed(running, ground, service, every)
+        swept = await judge_closed(running, ground, service, every, refused_before=before)
         verdicts |= {port: verdict for port, verdict in swept.items() if verdict.kind is not VerdictKind.UNKNOWN}
     remember(state, verdicts)
     verdict, known = sum_up(service, state, verdicts)

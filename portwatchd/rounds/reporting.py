@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from portwatchd.diagnosis.policies import certificate_policies
+from portwatchd.diagnosis.policies import certificate_policies, name_the_cause
 from portwatchd.diagnosis.port import forwarded
 from portwatchd.diagnosis.school import diagnose
 from portwatchd.diagnosis.standing import VEILS, advance, shown
@@ -50,9 +50,9 @@ def report(
         key = (one.family, one.service.name)
         if key not in merged or SEVERITY[one.verdict.kind] > SEVERITY[merged[key].verdict.kind]:
             merged[key] = one
-    transitions: list[Transition] = []
+    transitions: list[Transition] = list(running.events)
     _remember_healthy(memory, merged.values())
-    ports = tuple(_port_report(running, one, now, transitions) for one in merged.values())
+    ports = name_the_cause([_port_report(running, one, now, transitions) for one in merged.values()])
     diagnosis = diagnosis or diagnose(ports)
     before = memory.diagnosis
     memory.diagnosis, changed = advance(before, diagnosis.kind, now)
@@ -131,7 +131,7 @@ def _remember_facts(running: Round, one: Judged, seen: Observation) -> None:
     known |= {fact.policy: fact for fact in seen.policies}
     if seen.certificate is not None:
         memory.certificates[key] = seen.certificate
-        if seen.certificate.names_match:
+        if seen.certificate.names_match and running.school.server_name:
             memory.named.add(key)
     if key in memory.certificates:
         facts = certificate_policies(memory.certificates[key], running.tools.clock.wall())

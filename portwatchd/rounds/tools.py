@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from portwatchd.model import Family, Observation, School, Target
+    from portwatchd.model import Family, Observation, School, Target, Transition
     from portwatchd.rounds.memory import Memory
     from portwatchd.world import Clock, Network, Resolver
 
@@ -84,6 +84,8 @@ class Round:
     pace: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a TTL-limited probe waits for its second: families are asked at the same time."""
     observations: list[tuple[str, Observation]] = field(default_factory=list)
+    events: list[Transition] = field(default_factory=list)
+    """What was noticed on the way and is no change of a verdict."""
 
     def __post_init__(self) -> None:
         """Take the school's own permits."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from portwatchd.diagnosis.faces import FACES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GERMAN: Mapping[str, str] = {
+    **{face.said.en: face.said.de for face in FACES},
     "another machine answers": "ein anderes Gerät antwortet",
+    "another machine answers at this address": "an dieser Adresse antwortet ein anderes Gerät",
+    "answers, but nothing shows that it is the school's server": (
+        "antwortet, aber nichts zeigt, dass es der Server der Schule ist"
+    ),
+    "forwarded to another machine, which refuses": "weitergeleitet an ein anderes Gerät, das ablehnt",
     "dropped, as over the other address family": "verworfen, wie auch über die andere IP-Version",
     "forwarded to an address where no machine answers": "weitergeleitet an eine Adresse, an der kein Gerät antwortet",
     "forwarded, and dropped behind the router": "weitergeleitet und hinter dem Router verworfen",

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portwatchd.diagnosis.identity import identify
+from portwatchd.diagnosis.identity import Learnt, identify
 from portwatchd.diagnosis.port import Identity
 from portwatchd.model import Family, Observation, Outcome, Protocol, Service, Stage, Target
 from tests.unit.diagnosis.facts import ALIAS, LDAPS, certificate
@@ -68,7 +68,11 @@ def target(service: Service, address: str = HOME) -> Target:
             (Identity.OTHER, Identity.RIGHT, Identity.NOT_KNOWN),
             id="one port elsewhere",
         ),
-        pytest.param({SSH: BARE}, NAMED, (Identity.NOT_KNOWN,), id="nothing shows a name"),
+        pytest.param({SSH: BARE}, NAMED, (Identity.DOUBTFUL,), id="nothing shows the name that was learnt"),
+        pytest.param({SSH: BARE}, set(), (Identity.NOT_KNOWN,), id="nothing shows a name"),
+        pytest.param(
+            {HTTPS: REFUSED, SSH: BARE}, NAMED, (Identity.NOT_KNOWN, Identity.DOUBTFUL), id="plain ports left"
+        ),
         pytest.param(
             {LDAPS: RIGHT, ALIAS: RIGHT}, set(), (Identity.RIGHT, Identity.RIGHT), id="alias of the same server"
         ),
@@ -91,13 +95,13 @@ def test_whose_answers_they_are(
     named: set[tuple[Family, str]],
     expected: tuple[Identity, ...],
 ) -> None:
-    found = identify({target(service): observation for service, observation in seen.items()}, named)
+    found = identify({target(service): observation for service, observation in seen.items()}, Learnt(bool(named)))
     assert tuple(found.values()) == expected
 
 
 def test_a_badly_named_alias_of_another_key_is_another_machines() -> None:
     odd = Observation(0.0, Outcome.OK, certificate=certificate(names_match=False, fingerprint="dd"))
-    assert identify({target(LDAPS): STRANGE, target(ALIAS): odd}, set())[target(ALIAS)] is Identity.OTHER
+    assert identify({target(LDAPS): STRANGE, target(ALIAS): odd}, Learnt())[target(ALIAS)] is Identity.OTHER
 
 
 def test_a_strangers_address_takes_nothing_from_the_schools_other_one() -> None:
@@ -107,7 +111,12 @@ def test_a_strangers_address_takes_nothing_from_the_schools_other_one() -> None:
         target(HTTPS, AWAY): STRANGE,
         target(SSH, AWAY): BARE,
     }
-    assert tuple(identify(seen, NAMED).values()) == (Identity.RIGHT, Identity.NOT_KNOWN, Identity.OTHER, Identity.OTHER)
+    assert tuple(identify(seen, Learnt(by_name=True)).values()) == (
+        Identity.RIGHT,
+        Identity.NOT_KNOWN,
+        Identity.OTHER,
+        Identity.OTHER,
+    )
 
 
 @given(
@@ -120,7 +129,7 @@ def test_a_strangers_address_takes_nothing_from_the_schools_other_one() -> None:
 def test_every_observation_has_an_identity_and_the_right_name_is_always_right(
     seen: dict[Target, Observation], named: set[tuple[Family, str]]
 ) -> None:
-    found = identify(seen, named)
+    found = identify(seen, Learnt(bool(named)))
     assert found.keys() == seen.keys()
     for which, observation in seen.items():
         if observation.certificate is not None and observation.certificate.names_match:

@@ -17,7 +17,7 @@ DAY = 86400.0
         (68.9, True, ""),
         (69.1, False, "not renewed in time, 21 days left"),
         (90, False, "not renewed in time, 0 days left"),
-        (95, False, "not renewed in time, -5 days left"),
+        (95, False, "not renewed in time, ran out 5 days ago"),
     ],
 )
 def test_a_certificate_of_90_days_is_overdue_nine_days_after_its_renewal(age: float, fresh: bool, reason: str) -> None:
