@@ -30,7 +30,8 @@ class DemoSchool:
     faults: Mapping[str, Fault] = field(default_factory=lambda: MappingProxyType({}))
     """Services that are faulty all the time."""
     comes_and_goes: str | None = None
-    """The service whose forward is lost every other minute."""
+    """The service whose forward is there for a turn, and then lost for a turn."""
+    turn_seconds: float = 60.0
 
     @property
     def server_name(self) -> str:

@@ -14,22 +14,13 @@ from portwatchd.demo.configuration import SCHOOLS, DemoSchool, shifted_services
 from portwatchd.demo.connection import Fault
 from portwatchd.demo.servers import SimulatedServer
 
-TURN_SECONDS = 60.0
-"""How long a forward that comes and goes is there, and is not."""
-
 
 class Stage:
     """Simulated schools that run inside the context. A port in use is an `OSError` on the way in."""
 
-    def __init__(
-        self,
-        authority: Authority,
-        schools: Iterable[DemoSchool] = SCHOOLS,
-        turn_seconds: float = TURN_SECONDS,
-    ) -> None:
+    def __init__(self, authority: Authority, schools: Iterable[DemoSchool] = SCHOOLS) -> None:
         self._authority = authority
         self._schools = tuple(schools)
-        self._turn_seconds = turn_seconds
         self._ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._thread = threading.Thread(target=self._run, name="simulated schools", daemon=True)
 
@@ -63,15 +54,16 @@ class Stage:
                 server = SimulatedServer(school.address, services, context, school.server_name, school.faults)
                 await stack.enter_async_context(server)
                 if school.comes_and_goes:
-                    turns.append(asyncio.create_task(self._take_turns(server, school.comes_and_goes)))
+                    turns.append(asyncio.create_task(_take_turns(server, school.comes_and_goes, school.turn_seconds)))
             self._ready.set_result((asyncio.get_running_loop(), stop))
             await stop.wait()
             for turn in turns:
                 turn.cancel()
             await asyncio.gather(*turns, return_exceptions=True)
 
-    async def _take_turns(self, server: SimulatedServer, name: str) -> None:
-        while True:
-            for fault in (Fault.CLOSED, None):
-                await asyncio.sleep(self._turn_seconds)
-                await server.suffer(name, fault)
+
+async def _take_turns(server: SimulatedServer, name: str, seconds: float) -> None:
+    while True:
+        for fault in (Fault.CLOSED, None):
+            await asyncio.sleep(seconds)
+            await server.suffer(name, fault)

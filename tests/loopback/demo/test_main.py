@@ -84,9 +84,9 @@ def test_a_schools_port_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_forward_comes_and_goes() -> None:
-    school, port = MINE[1], 20025
+    school, port = replace(MINE[1], turn_seconds=0.1), 20025
     seen: list[bool] = []
-    with Stage(Authority(), (school,), turn_seconds=0.1):
+    with Stage(Authority(), (school,)):
         for _ in range(100):
             with socket.socket() as attempt:
                 answers = attempt.connect_ex((school.address, port)) == 0
