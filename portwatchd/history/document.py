@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from portwatchd.history import fields
 from portwatchd.history.fields import Unknown, entries, maybe, number, text, truth, whole_number, word
 from portwatchd.model import Certificate, DiagnosisKind, Distance, HopMethod, Outcome, Standing, VerdictKind
-from portwatchd.rounds.memory import Key, Memory
+from portwatchd.rounds.memory import Key, Memory, SeenKey
 
 VERSION = 1
 """Raised only when an older daemon could no longer read the fields it knows; a new field does not raise it."""
@@ -52,6 +52,10 @@ def write(memory: Memory) -> str:
         "canaries_at": memory.canaries_at,
         "exposed": memory.exposed,
         "host_key": memory.host_key,
+        "host_key_at": memory.host_key_at,
+        "host_keys": {address: (one.fingerprint, one.at, one.banner) for address, one in memory.host_keys.items()},
+        "software": memory.software or None,
+        "fingerprints": sorted(memory.fingerprints),
         "audit_due": memory.audit_due,
     }
     return json.dumps(
@@ -63,7 +67,8 @@ def write(memory: Memory) -> str:
 def mark(memory: Memory) -> tuple[object, ...]:
     """Return what tells whether a memory is worth writing again, in a few microseconds and little space.
 
-    Equal marks mean an equal text but for the cursors of ranges, which move in every round and may be lost.
+    Equal marks mean an equal text but for the cursors of ranges and the times of host keys. They only pace, move
+    every few minutes, and are written along with the rest, an audit later at most: a third of the disk's work.
     """
     dicts: tuple[Mapping[Any, object], ...] = (
         memory.standings,
@@ -79,11 +84,14 @@ def mark(memory: Memory) -> tuple[object, ...]:
     return (
         *((*one, *one.values()) for one in dicts),
         *((key, hash(tuple(state)), bytes(state.values())) for key, state in memory.ranges.items()),
+        *((address, one.fingerprint) for address, one in memory.host_keys.items()),
         tuple(memory.named),
+        tuple(memory.fingerprints),
         memory.diagnosis,
         memory.searched_at,
         memory.swept_at,
         memory.host_key,
+        memory.software,
         memory.audit_due,
     )
 
@@ -112,6 +120,10 @@ def _memory(raw: dict[str, Any]) -> Memory:
         canaries_at=entries(raw.get("canaries_at", {}), fields.family, number),
         exposed=entries(raw.get("exposed", {}), fields.family, truth),
         host_key=maybe(raw.get("host_key"), text),
+        host_key_at=maybe(raw.get("host_key_at"), number),
+        host_keys=entries(raw.get("host_keys", {}), text, _seen_key),
+        software=text(raw.get("software", "")),
+        fingerprints=set(map(text, raw.get("fingerprints", ()))),
         audit_due=maybe(raw.get("audit_due"), number),
     )
     certificates = [_certificate(one) for one in raw.get("certificates", ())]
@@ -203,6 +215,11 @@ def _distance(raw: list[Any]) -> Distance:
         word(_METHODS, method),
         maybe(router, text),
     )
+
+
+def _seen_key(raw: list[Any]) -> SeenKey:
+    fingerprint, at, banner = raw[:3]
+    return SeenKey(text(fingerprint), number(at), text(banner))
 
 
 def _certificate_facts(c: Certificate) -> tuple[object, ...]:

@@ -40,7 +40,10 @@ def main(path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 4096, resource.RLIM_INFINITY))
     remember(history, STEP)
     remember(history, 2 * STEP)
-    step(history, 1)
+    for _ in range(100):
+        if history.flush(0.1) or not said[-1]:
+            break
+    step(history, 0)
     clock.pass_by(60)
     step(history, 1.5)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

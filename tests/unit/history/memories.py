@@ -20,7 +20,7 @@ from portwatchd.model import (
     Transition,
     VerdictKind,
 )
-from portwatchd.rounds.memory import Memory
+from portwatchd.rounds.memory import Memory, SeenKey
 
 NOON = 1_790_000_000.0
 SMTP = (Family.IPV4, "smtp")
@@ -109,6 +109,10 @@ memories = st.builds(
     exposed=st.dictionaries(families, st.booleans()),
     named=st.sets(keys, max_size=4),
     host_key=st.none() | texts,
+    host_key_at=st.none() | times,
+    host_keys=st.dictionaries(texts, st.builds(SeenKey, texts, times, texts), max_size=2),
+    software=texts,
+    fingerprints=st.sets(texts, max_size=3),
     policies=st.dictionaries(keys, st.lists(policy_facts, max_size=4).map(tuple), max_size=4),
     certificates=st.dictionaries(keys, certificates, max_size=4),
     audit_due=st.none() | times,

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ from portwatchd.model import (
     Standing,
     VerdictKind,
 )
-from portwatchd.rounds.memory import Memory
+from portwatchd.rounds.memory import Memory, SeenKey
 from tests.unit.history.memories import NOON, SMTP, memories, memory_of
 
 PASSING = {"proven", "healthy", "limited_at"}
@@ -49,6 +49,7 @@ def test_no_field_is_forgotten() -> None:
     written = {"standings", "outcomes", "certificates", "policies", "named"}
     written |= {"diagnosis", "addresses", "changes", "distances", "ranges", "cursors", "searched_at", "swept_at"}
     written |= {"canaries_at", "exposed", "host_key", "audit_due"}
+    written |= {"host_key_at", "host_keys", "software", "fingerprints"}
     assert {field.name for field in fields(Memory)} == written | PASSING
 
 
@@ -62,7 +63,7 @@ def test_what_ends_with_the_process_is_not_kept() -> None:
 
 @given(memories, memories)
 def test_equal_marks_mean_equal_texts(one: Memory, other: Memory) -> None:
-    one.cursors = other.cursors = {}
+    one.cursors, one.host_key_at, one.host_keys = other.cursors, other.host_key_at, other.host_keys
     if mark(one) == mark(other):
         assert read(write(one)) == read(write(other))
 
@@ -72,6 +73,8 @@ def test_a_mark_is_the_same_while_nothing_changes(memory: Memory) -> None:
     before = mark(memory)
     memory.cursors[SMTP] = 7
     memory.limited_at = 3.0
+    memory.host_key_at = NOON
+    memory.host_keys = {address: replace(one, at=NOON) for address, one in memory.host_keys.items()}
     assert mark(memory) == before
 
 
@@ -84,6 +87,9 @@ def test_a_mark_is_the_same_while_nothing_changes(memory: Memory) -> None:
         lambda memory: memory.named.add((Family.IPV6, "smtp")),
         lambda memory: setattr(memory, "host_key", "SHA256:other"),
         lambda memory: setattr(memory, "audit_due", NOON),
+        lambda memory: setattr(memory, "software", "dropbear"),
+        lambda memory: memory.fingerprints.add("ab"),
+        lambda memory: memory.host_keys.update({"198.51.100.2": SeenKey("ab", NOON, "")}),
         lambda memory: memory.addresses.update({Family.IPV4: ("198.51.100.3",)}),
         lambda memory: setattr(memory, "diagnosis", Standing(DiagnosisKind.LINE_DOWN, NOON)),
         lambda memory: memory.policies.update({SMTP: (PolicyFact(Policy.HSTS, holds=False),)}),
