@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
 
-from portwatchd.model import Outcome, Policy, Protocol, Stage, Target
+from portwatchd.model import Foreign, Outcome, Policy, Protocol, Stage, Target
 from portwatchd.probes.conversation import Conversation, Failed
 from portwatchd.probes.web_policies import judge_hsts, judge_redirect
-from portwatchd.wire.http import Response, response
+from portwatchd.wire.http import Response, response, title_so_far
 from portwatchd.wire.replies import quoted
 
 CHALLENGE = "/.well-known/acme-challenge/portwatchd-probe"
@@ -21,6 +21,8 @@ async def probe(talk: Conversation, target: Target) -> None:
     with talk.stage(Stage.DIALOGUE):
         answer = await _get(talk, target, "/")
         talk.trace.banner = answer.banner
+        if title := await talk.hear(title_so_far):
+            talk.trace.banner = Foreign(answer.banner.raw + b" | Title: " + title)
         if target.service.protocol is Protocol.HTTPS:
             holds, reason = judge_hsts(answer.values("strict-transport-security"))
             talk.trace.note(Policy.HSTS, holds, reason)

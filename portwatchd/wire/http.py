@@ -1,4 +1,4 @@
-"""The head of an HTTP/1.x response: status line and headers. Bodies are left where they are."""
+"""The head of an HTTP/1.x response: status line and headers. Of a body only a title that came along is looked at."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from portwatchd.model import Foreign
 from portwatchd.wire.lines import Buffer, Malformed, Reading, TooLong
 from portwatchd.wire.replies import quoted
 
+TITLE_LIMIT = 80
+"""Bytes kept of a page's title: it only names the device."""
+BODY_READ = 4096
+"""Bytes of a body that are searched for a title, which stands at its beginning."""
 HEADER_LIMIT = 128
 """Headers in one response; portals send some thirty, and more than this is nothing that a probe should sort through."""
 
+_TITLE = re.compile(rb"<title[^>]*>([^<]*)<", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: (.*))?", re.DOTALL)
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*", re.DOTALL)
 
@@ -48,6 +53,12 @@ def response(buffer: Buffer) -> Reading[Response]:
         headers = yield from _headers(buffer)
         if not match[1].startswith(b"1"):
             return Response(int(match[1]), line, headers)
+
+
+def title_so_far(buffer: Buffer) -> Reading[bytes]:
+    """Return the title of a page, as far as its beginning came with the head; it is not worth waiting for more."""
+    match = _TITLE.search((yield from buffer.take(buffer.unread))[:BODY_READ])
+    return b" ".join(match[1].split())[:TITLE_LIMIT] if match else b""
 
 
 def _headers(buffer: Buffer) -> Reading[tuple[tuple[str, bytes], ...]]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portwatchd.wire.http import HEADER_LIMIT, response
-from portwatchd.wire.lines import Malformed, TooLong
+from portwatchd.wire.http import BODY_READ, HEADER_LIMIT, TITLE_LIMIT, response, title_so_far
+from portwatchd.wire.lines import Buffer, Malformed, TooLong, advance
 from tests.unit.wire.feeding import never_breaks, read, whole
 
 
@@ -89,3 +89,24 @@ PIECES = st.sampled_from(
 def test_anything_may_come(data: bytes) -> None:
     never_breaks(response, data)
     never_breaks(response, b"HTTP/1.1 200 OK\r\n" + data)
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        (b"<html><head><title>FRITZ!Box</title>", b"FRITZ!Box"),
+        (b'<TITLE lang="de">\n  Synology\tDiskStation  \n</TITLE>', b"Synology DiskStation"),
+        (b"<title>" + b"x" * 200 + b"</title>", b"x" * TITLE_LIMIT),
+        (b"<title>its end has not come", b""),
+        (b" " * BODY_READ + b"<title>too late</title>", b""),
+        (b"\x89PNG", b""),
+        (b"", b""),
+    ],
+)
+def test_the_title_that_came_with_the_head_is_taken_and_no_other_is_waited_for(body: bytes, title: bytes) -> None:
+    buffer = Buffer()
+    buffer.feed(body)
+    found = advance(title_so_far(buffer))
+    assert found is not None
+    assert found.value == title
+    assert buffer.unread == 0
