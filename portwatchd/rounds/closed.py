@@ -51,6 +51,8 @@ class Ground:
 
     hopper: Hopper
     scene: Scene
+    blind: bool = False
+    """Not one listed port could be judged: then nothing is to be said of closed ones either."""
 
 
 async def judge_closed(

@@ -273,15 +273,17 @@ class Hopper:
         return False
 
     async def _repeat(self, silent: Sequence[int], at_router: dict[int, HopReply]) -> set[int]:
-        """Ask silent ports again, and the control after them; return those whose silence counts."""
-        still: set[int] = set()
-        for port in silent:
+        """Ask silent ports twice more, and the control after them; return those whose silence counts."""
+        still = set(silent)
+        for port in [*silent, *silent]:
+            if port not in still:
+                continue
             again = await self.limited(port, self.distance.hops or 1)
             if again is None:
-                break
+                return set()
             at_router[port] = again
-            if again.answer is Answer.SILENT:
-                still.add(port)
+            if again.answer is not Answer.SILENT:
+                still.discard(port)
         hops = self.distance.hops
         if self.healthy is None or hops is None or not await self._control(self.healthy, hops):
             return set()

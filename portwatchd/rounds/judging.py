@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.faces import face_of
 from portwatchd.diagnosis.port import Facts, Identity, connected, judge
+from portwatchd.diagnosis.standing import VEILS
 from portwatchd.model import AddressReport, Distance, Family, HopEvidence, Proof, Protocol, Stage, Verdict, VerdictKind
 from portwatchd.rounds.closed import Ground
 from portwatchd.rounds.hopping import Hopper
@@ -56,7 +57,8 @@ async def judge_all(
         around = await _around(running, site, sites)
         here = [_judge(site, target, around, siblings) for target in site.facts]
         siblings |= {one.service.name: one.verdict.kind for one in here if one.verdict.proof is Proof.HOP}
-        grounds.append(Ground(site.hopper, around))
+        blind = bool(here) and all(one.verdict.kind in VEILS for one in here)
+        grounds.append(Ground(site.hopper, around, blind=blind))
         judged += here
     swept = sweep_due(running)
     for closed in await asyncio.gather(*(_closed(running, ground) for ground in grounds)):

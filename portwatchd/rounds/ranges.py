@@ -28,8 +28,9 @@ FORWARDED = frozenset(
 )
 LOST = frozenset({VerdictKind.FORWARD_LOST, VerdictKind.ROUTER_ANSWERS, VerdictKind.WRONG_DEVICE})
 """Verdicts on a single port that make a hole in a range."""
-SWEEP_BUDGET = 8
-"""TTL-limited probes that a sweep may send, whatever the round has spent before: two silent ports, and controls."""
+LOOK_BUDGET = 8
+"""TTL-limited probes that a look at two silent ports costs: each asked thrice, between two controls. It is granted
+whatever the round has spent before, for it comes seldom."""
 _CANARY = Service("canary", Protocol.TCP, 1, 1)
 """How a canary port is judged: as a plain port that must be forwarded."""
 
@@ -42,9 +43,8 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
     """
     family, address = ground.hopper.family, ground.hopper.address
     every = range(service.first, service.last + 1)
-    if ground.scene.stranger:
+    if (verdict := _beforehand(ground)) is not None:
         running.progress(len(every))
-        verdict = Verdict(VerdictKind.WRONG_DEVICE, Proof.IDENTITY, "another machine answers at this address")
         return Judged(service, family, address, verdict, None, RangeState(0, (), tuple(every)))
     state = running.memory.ranges.setdefault((family, service.name), {})
     whole = ground.scene.server_answers and (running.complete or sweep_due(running))
@@ -55,13 +55,24 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
         running.progress(len(every) - len(ports))
         worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
         return Judged(service, family, address, worst, None, RangeState(0, (), tuple(every)))
-    if not whole and _differs(state, verdicts):
-        running.limited_left = max(running.limited_left, SWEEP_BUDGET)
-        swept = await judge_closed(running, ground, service, every, refused_before=before)
-        verdicts |= {port: verdict for port, verdict in swept.items() if verdict.kind is not VerdictKind.UNKNOWN}
+    if not whole and (changed := _changed(state, verdicts)):
+        running.limited_left = max(running.limited_left, 2 * LOOK_BUDGET)
+        verdicts |= await judge_closed(running, ground, service, changed, refused_before=before)
+        if _changed(state, verdicts):
+            swept = await judge_closed(running, ground, service, every, refused_before=before)
+            verdicts |= {port: verdict for port, verdict in swept.items() if verdict.kind is not VerdictKind.UNKNOWN}
     remember(state, verdicts)
     verdict, known = sum_up(service, state, verdicts)
     return Judged(service, family, address, verdict, None, known)
+
+
+def _beforehand(ground: Ground) -> Verdict | None:
+    """Return the verdict on ports that need not be asked: another machine's, or those of a monitor that is blind."""
+    if ground.scene.stranger:
+        return Verdict(VerdictKind.WRONG_DEVICE, Proof.IDENTITY, "another machine answers at this address")
+    if ground.blind:
+        return Verdict(VerdictKind.UNKNOWN, Proof.NONE, "no listed port of the school could be judged")
+    return None
 
 
 def sweep_due(running: Round) -> bool:
@@ -72,12 +83,13 @@ def sweep_due(running: Round) -> bool:
     return now - memory.swept_at >= SWEEP_EVERY
 
 
-def _differs(state: Mapping[int, bool], verdicts: Mapping[int, Verdict]) -> bool:
-    """Whether a port is lost that was not known to be, or forwarded that was lost."""
-    return any(
-        (v.kind in LOST and state.get(port) is not False) or (v.kind in FORWARDED and state.get(port) is False)
+def _changed(state: Mapping[int, bool], verdicts: Mapping[int, Verdict]) -> list[int]:
+    """Return the ports that are lost and were not known to be, or forwarded and were lost."""
+    return [
+        port
         for port, v in verdicts.items()
-    )
+        if (v.kind in LOST and state.get(port) is not False) or (v.kind in FORWARDED and state.get(port) is False)
+    ]
 
 
 def next_ports(running: Round, family: Family, service: Service, state: Mapping[int, bool]) -> list[int]:
@@ -136,6 +148,7 @@ async def look_for_exposed_host(running: Round, ground: Ground) -> None:
     if ground.hopper.healthy is None or not due:
         return
     memory.canaries_at[family] = now
+    running.limited_left = max(running.limited_left, LOOK_BUDGET)
     verdicts = await judge_closed(running, ground, _CANARY, canaries(running))
     answer = exposed(list(verdicts.values()))
     if answer is not None:

@@ -26,6 +26,7 @@ GERMAN: Mapping[str, str] = {
     "forwarded, and rejected by a filter": "weitergeleitet und von einem Filter abgewiesen",
     "forwarded, and the server refuses": "weitergeleitet, aber der Server lehnt ab",
     "forwarded, but not to the port it is an alias of": "weitergeleitet, aber nicht auf den Port, für den er steht",
+    "no listed port of the school could be judged": "kein Port der Schule konnte beurteilt werden",
     "no sign of life from the router": "kein Lebenszeichen vom Router",
     "other ports are forwarded, and no machine answers": "andere Ports sind weitergeleitet, aber kein Gerät antwortet",
     "other ports of the server answer, this one does not": "andere Ports des Servers antworten, dieser nicht",
