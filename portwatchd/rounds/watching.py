@@ -138,7 +138,10 @@ def _suspect(running: Round, target: Target, observation: Observation) -> bool:
         return target.service.required
     if standing.believed in CALM:
         return target.service.required or standing.believed is VerdictKind.OK
-    return _class(running.memory.outcomes.get(key)) is not _class(observation.outcome)
+    known, now = running.memory.outcomes.get(key), observation.outcome
+    if standing.believed is VerdictKind.SERVER_DOWN:
+        return _class(known) is not _class(now)
+    return known is not now
 
 
 def _class(outcome: Outcome | None) -> Outcome | None:
