@@ -96,11 +96,15 @@ class Names:
     """A resolver whose answers are set by hand."""
 
     answers: dict[str, Resolution] = field(default_factory=dict)
+    fresh: dict[str, Resolution] = field(default_factory=dict)
+    """What a look-up that passes over the cache finds, where that is something else."""
     asked: list[tuple[str, bool]] = field(default_factory=list)
 
     async def resolve(self, host: str, families: Sequence[Family], *, fresh: bool = False) -> Resolution:
         self.asked.append((host, fresh))
         family = V6 if ":" in host else V4
+        if fresh and host in self.fresh:
+            return self.fresh[host]
         return self.answers.get(host) or Resolution(Resolved.FRESH, ((family, host),))
 
 
