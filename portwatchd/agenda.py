@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from math import ceil
 
 SPREAD = 1 << 48
 
@@ -22,5 +23,5 @@ def first_due(name: str, interval: float, origin: float, now: float) -> float:
 
 def next_due(due: float, interval: float, now: float) -> float:
     """Return the first slot after `due` that is not yet past; slots that were missed meanwhile are not made up for."""
-    missed = max(0, int((now - due) // interval))
-    return due + (missed + 1) * interval
+    following = due + max(1, ceil((now - due) / interval)) * interval
+    return following if following >= now else following + interval
