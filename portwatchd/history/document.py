@@ -53,7 +53,9 @@ def write(memory: Memory) -> str:
         "exposed": memory.exposed,
         "host_key": memory.host_key,
         "host_key_at": memory.host_key_at,
-        "host_keys": {address: (one.fingerprint, one.at, one.banner) for address, one in memory.host_keys.items()},
+        "host_keys": {
+            address: (one.fingerprint, one.at, one.banner, one.since) for address, one in memory.host_keys.items()
+        },
         "software": memory.software or None,
         "fingerprints": sorted(memory.fingerprints),
         "audit_due": memory.audit_due,
@@ -218,8 +220,8 @@ def _distance(raw: list[Any]) -> Distance:
 
 
 def _seen_key(raw: list[Any]) -> SeenKey:
-    fingerprint, at, banner = raw[:3]
-    return SeenKey(text(fingerprint), number(at), text(banner))
+    fingerprint, at, banner, since = raw[:4]
+    return SeenKey(text(fingerprint), number(at), text(banner), number(since))
 
 
 def _certificate_facts(c: Certificate) -> tuple[object, ...]:

@@ -14,9 +14,10 @@ from portwatchd.model import Foreign, Transition, VerdictKind
 Json = dict[str, object]
 
 CHANGES_HEAD = ("TIME (UTC)", "PORT", "SERVICE", "VIA", "FROM", "TO", "PROOF", "DETAIL")
-PORTS_HEAD = ("PORT", "SERVICE", "VIA", "AVAILABLE", "OK", "LOST OR FAULTY")
+PORTS_HEAD = ("PORT", "SERVICE", "VIA", "AVAILABLE", "OK", "NOT KNOWN", "LOST OR FAULTY")
 DAY, HOUR, MINUTE = 86400, 3600, 60
-NOT_LOST = frozenset({VerdictKind.OK.value, VerdictKind.UNUSED.value})
+NOT_KNOWN = frozenset({VerdictKind.UNKNOWN.value, VerdictKind.BLOCKED_HERE.value})
+NOT_LOST = NOT_KNOWN | {VerdictKind.OK.value, VerdictKind.UNUSED.value}
 """Verdicts that are no loss of the service."""
 
 
@@ -94,7 +95,8 @@ def _port_cells(one: PortAvailability) -> tuple[str, ...]:
     share = "-" if one.share is None else f"{_floor(one.share):.3f} %"
     lost = [f"{verdict} {duration(seconds)}" for verdict, seconds in one.seconds.items() if verdict not in NOT_LOST]
     well = duration(one.seconds.get(VerdictKind.OK.value, 0.0))
-    return one.port, one.service, one.family.value, share, well, ", ".join(lost)
+    unknown = duration(sum(one.seconds.get(verdict, 0.0) for verdict in NOT_KNOWN))
+    return one.port, one.service, one.family.value, share, well, unknown, ", ".join(lost)
 
 
 def _floor(share: float) -> float:

@@ -213,7 +213,7 @@ def test_the_history_of_a_school_is_shown_while_the_daemon_writes(room: Room) ->
         whole = json.loads(view.history(room.path, "gym-nord", since=NOON, until=NOON + 10, as_json=True))
         with pytest.raises(LookupError, match="nothing is kept of 'gym-sued'"):
             view.history(room.path, "gym-sued", since=0, until=NOON, as_json=True)
-    assert "25    smtp     ipv4  50.000 %   50s  forward_lost 50s" in text
+    assert "25    smtp     ipv4  50.000 %   50s  0s         forward_lost 50s" in text
     assert [event["after"] for event in whole["events"]] == ["forward_lost"]
     with pytest.raises(Unusable, match="no file of portwatchd"):
         view.history(room.path.with_name("other"), "gym-nord", since=0, until=NOON, as_json=False)

@@ -9,7 +9,7 @@ from portwatchd.history.view import duration, history_json, history_text
 from portwatchd.model import Family, Transition
 from tests.unit.history.memories import change
 
-PORTS = [PortAvailability(Family.IPV4, "smtp", "25", {"ok": 359_999.0, "forward_lost": 1.0})]
+PORTS = [PortAvailability(Family.IPV4, "smtp", "25", {"ok": 359_999.0, "unknown": 7.0, "forward_lost": 1.0})]
 CHANGES = [change(1_700_000_000.25), Transition(1_700_000_001, "gym-nord", None, None, None, "ok", "forwards_lost")]
 
 
@@ -17,8 +17,8 @@ def test_the_text_has_availability_and_changes() -> None:
     assert history_text("gym-nord", CHANGES, PORTS) == (
         "gym-nord\n"
         "\n"
-        "PORT  SERVICE  VIA   AVAILABLE  OK     LOST OR FAULTY\n"
-        "25    smtp     ipv4  99.999 %   4d 3h  forward_lost 1s\n"
+        "PORT  SERVICE  VIA   AVAILABLE  OK     NOT KNOWN  LOST OR FAULTY\n"
+        "25    smtp     ipv4  99.999 %   4d 3h  7s         forward_lost 1s\n"
         "\n"
         "TIME (UTC)           PORT  SERVICE      VIA   FROM  TO             PROOF  DETAIL\n"
         "2023-11-14 22:13:20  25    smtp         ipv4  ok    forward_lost   hop    refused\n"
@@ -53,7 +53,7 @@ def test_the_object_is_json() -> None:
             "port": "25",
             "service": "smtp",
             "available": 0.999997,
-            "seconds": {"ok": 359999.0, "forward_lost": 1.0},
+            "seconds": {"ok": 359999.0, "unknown": 7.0, "forward_lost": 1.0},
         }
     ]
     assert shown["events"][0] == {
