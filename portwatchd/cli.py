@@ -10,13 +10,14 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TextIO, cast
 
 from portwatchd import __version__
-from portwatchd.config import values
+from portwatchd.config import Config, duration, values
 from portwatchd.config.load import built_in_profiles, load
 from portwatchd.config.problem import ConfigError, Refused
 from portwatchd.diagnosis.words import LANGUAGES, choose_language, say
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     profiles = topics.add_parser("profiles", help="list the built-in profiles", allow_abbrev=False)
     _add_language(profiles)
     profiles.set_defaults(command=_config_profiles)
+    _add_history(commands.add_parser("history", help="show what changed at a school", allow_abbrev=False))
     demo = commands.add_parser("demo", help="watch three simulated schools", allow_abbrev=False)
     demo.set_defaults(command=_demo)
     return parser
@@ -143,6 +145,41 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch-only", action="store_true", help="only whether services answer: no audit, no proofs")
     _add_language(parser)
     parser.set_defaults(command=_check)
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("school", metavar="SCHOOL")
+    parser.add_argument(
+        "--config.file", dest="config_file", type=Path, metavar="PATH", help="where the history's path is configured"
+    )
+    parser.add_argument(
+        "--storage.path",
+        dest="storage_path",
+        type=Path,
+        metavar="PATH",
+        help=f"the history's file (default: {Config().storage_path})",
+    )
+    parser.add_argument(
+        "--since",
+        type=since,
+        default="30d",
+        metavar="TIME",
+        help="how long ago (36h, 30d), Unix seconds, or a time like 2026-01-31T12:00:00Z (default: 30d)",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(command=_history)
+
+
+def since(text: str) -> float:
+    """Read a time in Unix seconds: so long ago, Unix seconds, or RFC 3339."""
+    from portwatchd.web.query import moment
+
+    with contextlib.suppress(Refused):
+        return time.time() - duration(0, 100 * 366 * 86400)(text)
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_language(parser: argparse.ArgumentParser) -> None:
@@ -224,6 +261,22 @@ def _check(options: argparse.Namespace) -> int:
         terminal = sys.stdout.isatty() and os.environ.get("TERM") not in {None, "", "dumb"}
         show(reports, Output(force_terminal=terminal), lang, terminal=terminal)
     return exit_status(reports)
+
+
+def _history(options: argparse.Namespace) -> int:
+    from portwatchd.history.place import Unusable
+    from portwatchd.history.view import history
+
+    config = load(options.config_file) if options.config_file else Config()
+    path = options.storage_path or config.storage_path
+    if path is None:
+        raise UsageError("the configuration keeps no history: storage.path is null")
+    try:
+        text = history(path, options.school, since=options.since, until=time.time(), as_json=options.json)
+    except (Unusable, LookupError) as error:
+        raise UsageError(str(error.args[0])) from None
+    print(text, end="" if text.endswith("\n") else "\n")
+    return WELL
 
 
 def _language(options: argparse.Namespace) -> str:

@@ -11,6 +11,8 @@ import structlog
 from portwatchd.agenda import slot
 from portwatchd.app.workshop import opened
 from portwatchd.config import ConfigError, load
+from portwatchd.history.keeper import History
+from portwatchd.history.view import Json, event_json
 from portwatchd.inventory import Inventory, difference
 from portwatchd.journal import Journal
 from portwatchd.metrics.own import OwnMetrics
@@ -47,6 +49,8 @@ class Daemon:
         self._options = options
         self._inventory = Inventory(config.schools)
         self._fleet = {name: Memory() for name in self._inventory}
+        self._remembered: dict[str, Memory] = {}
+        """Memories that the history kept of schools that are not watched now; one that comes back gets its own."""
         self._reports: dict[str, Report] = {}
         self._own = OwnMetrics(by_school=config.latency_histograms == "school")
         self._store = MetricStore([self._own])
@@ -60,18 +64,44 @@ class Daemon:
         stop = asyncio.Event()
         self._own.reloaded(True, self._clock.wall())
         self._own.schools(len(self._inventory))
+        history = await self._recall()
+        try:
+            return await self._serve(stop, history)
+        finally:
+            await asyncio.to_thread(history.close)
+
+    async def _recall(self) -> History:
+        """Open the history and take up what it remembers; audits that fell due meanwhile are spread anew."""
+        path = self._options.storage_path or self._config.storage_path
+        history = await asyncio.to_thread(
+            lambda: History.open(path, retention=self._config.retention, clock=self._clock, on_state=self._own.storage)
+        )
+        self._remembered = await asyncio.to_thread(history.load)
+        now = self._clock.wall()
+        for memory in self._remembered.values():
+            if memory.audit_due is not None and 0 < memory.audit_due < now:
+                memory.audit_due = None
+        for name in self._fleet:
+            self._fleet[name] = self._remembered.pop(name, Memory())
+        return history
+
+    async def _serve(self, stop: asyncio.Event, history: History) -> int:
+        """Watch and serve until the event is set."""
         async with opened(self._config, self._fleet, self._own) as workshop:
             self._started = self._clock.monotonic()
             scheduler = Scheduler(
                 self._inventory,
                 self._config.interval,
-                lambda school: self._round(school, workshop),
+                lambda school: self._round(school, workshop, history),
                 self._clock,
                 self._own,
             )
 
             async def reload() -> str | None:
-                return await self._reload(workshop, scheduler)
+                return await self._reload(workshop, scheduler, history)
+
+            async def events(since: float | None, school: str | None) -> list[Json]:
+                return [event_json(change) for change in await history.events(since=since, school=school)]
 
             _on_signals(stop, reload)
             site = WebServer(
@@ -81,6 +111,7 @@ class Daemon:
                     schools=self._watched,
                     ready=self._ready,
                     reload=reload if self._options.enable_lifecycle else None,
+                    events=events,
                 ),
             )
             addresses = await site.start([str(address) for address in self._options.listen_addresses])
@@ -100,14 +131,15 @@ class Daemon:
         passed = self._clock.monotonic() - self._started
         return passed >= self._config.interval or len(self._reports) >= len(self._inventory)
 
-    async def _round(self, school: School, workshop: Workshop) -> None:
+    async def _round(self, school: School, workshop: Workshop, history: History) -> None:
         """Conduct a round and hand its report to every sink; a sink that fails is logged and holds nobody up."""
         memory = self._fleet[school.name]
         report = await conduct(school, memory, workshop.tools, depth=self._depth(school, memory))
         if self._inventory.get(school.name) != school:
             return
         self._reports[school.name] = report
-        for sink in self._sinks:
+        sinks: list[Callable[[Report], None]] = [*self._sinks, lambda told: history.remember(told, memory)]
+        for sink in sinks:
             try:
                 sink(report)
             except Exception:
@@ -124,7 +156,7 @@ class Daemon:
         memory.audit_due = now + self._config.audit_interval
         return Depth.AUDIT
 
-    async def _reload(self, workshop: Workshop, scheduler: Scheduler) -> str | None:
+    async def _reload(self, workshop: Workshop, scheduler: Scheduler, history: History) -> str | None:
         """Read the configuration anew and swap it at once; return why it failed, and then nothing has changed."""
         async with self._reading:
             try:
@@ -134,30 +166,36 @@ class Daemon:
                     log.warning("configuration refused", problem=str(problem))
                 self._own.reloaded(False, self._clock.wall())
                 return "\n".join(map(str, error.problems))
-            self._swap(config, workshop, scheduler)
+            for name in self._swap(config, workshop, scheduler):
+                self._forget(name)
+                history.forget(name)
             self._own.reloaded(True, self._clock.wall())
             log.info("configuration read", schools=len(self._inventory))
             return None
 
-    def _swap(self, config: Config, workshop: Workshop, scheduler: Scheduler) -> None:
-        """Watch by another configuration; schools that stay keep their slot, their standing and their round."""
+    def _swap(self, config: Config, workshop: Workshop, scheduler: Scheduler) -> list[str]:
+        """Watch by another configuration and return which schools are to be forgotten.
+
+        Schools that stay keep their slot, their standing and their round.
+        """
         inventory = Inventory(config.schools)
         change = difference(self._inventory, inventory)
+        forgotten = list(change.removed)
         for name in change.removed:
             del self._fleet[name]
-            self._forget(name)
         for name in change.changed:
             old, new = self._inventory[name], inventory[name]
             if (old.host, old.profile) != (new.host, new.profile):
                 self._fleet[name] = Memory()
-                self._forget(name)
+                forgotten.append(name)
         for name in change.added:
-            self._fleet[name] = Memory()
+            self._fleet[name] = self._remembered.pop(name, Memory())
         self._config, self._inventory = config, inventory
         self._own.schools(len(inventory))
         self._own.forget_monitor()
         workshop.refit(config)
         scheduler.replace(inventory, config.interval)
+        return forgotten
 
     def _forget(self, name: str) -> None:
         self._reports.pop(name, None)

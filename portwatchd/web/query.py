@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from portwatchd.diagnosis.words import LANGUAGES, choose_language
 from portwatchd.model import DiagnosisKind, Report
 
 LABEL = "label."
+LATEST = 2.0**33
+"""Unix seconds of the year 2242: what is later is a slip, or milliseconds."""
 ALL = 1_000_000
 """Schools in an answer whose limit was not said: all of them, for the answer is streamed."""
 
@@ -64,6 +67,35 @@ def language(asked: str | None, accept_language: str) -> str:
     if asked not in LANGUAGES:
         raise ValueError(f"unknown lang {asked!r}: there are {' and '.join(LANGUAGES)}")
     return asked
+
+
+def events_query(items: Iterable[tuple[str, str]]) -> tuple[float | None, str | None]:
+    """Return since when (Unix seconds) and of which school changes are asked for; None for all."""
+    since: float | None = None
+    school: str | None = None
+    for key, value in items:
+        if key == "since":
+            since = moment(value)
+        elif key == "school":
+            school = value
+        else:
+            raise ValueError(f"unknown parameter {key!r}: there are since and school")
+    return since, school
+
+
+def moment(value: str) -> float:
+    """Return a time in Unix seconds, from Unix seconds or from RFC 3339; a time without a zone is UTC."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"since {value!r} is neither Unix seconds nor a time like 2026-01-31T12:00:00Z") from None
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < LATEST:
+        raise ValueError(f"since {value!r} is no time in Unix seconds")
+    return seconds
 
 
 def _diagnosis(value: str) -> DiagnosisKind:

@@ -15,13 +15,15 @@ from aiohttp.typedefs import Handler, Middleware
 from portwatchd.model import DiagnosisKind, Report, School
 from portwatchd.web.api import Json, school_json, sd_json
 from portwatchd.web.pages import Pages
-from portwatchd.web.query import language, selection
+from portwatchd.web.query import events_query, language, selection
 
 SEND_SECONDS = 60.0
 """How long a client may take for an answer that is streamed. Of what slow ones hold there are never more generations
 than rounds in this time."""
 STREAMS = 64
 """Answers streamed at once: what they hold is bounded, and 50 scrapers at once are served."""
+Events = Callable[[float | None, str | None], Awaitable[list[Json]]]
+"""Whoever keeps the changes: returns them in order of time, since a Unix time, of one school or of all."""
 SLICE_SECONDS = 0.005
 """Of making JSON at one go; then the event loop has its turn."""
 SCHOOLS_PATH = "/api/v1/schools/"
@@ -51,12 +53,14 @@ class Site:
         schools: Callable[[], Collection[School]],
         ready: Callable[[], bool],
         reload: Callable[[], Awaitable[str | None]] | None,
+        events: Events | None,
     ) -> None:
         self._store = store
         self._reports = reports
         self._schools = schools
         self._ready = ready
         self._reload = reload
+        self._events = events
         self._pages = Pages()
         self._streams = 0
 
@@ -67,6 +71,7 @@ class Site:
             web.get("/metrics", self.metrics),
             web.get("/api/v1/schools", self.list_schools),
             web.get(SCHOOLS_PATH + "{name:.+}", self.one_school),
+            web.get("/api/v1/events", self.list_events),
             web.get("/sd", self.discovery),
             web.get("/-/healthy", self.healthy),
             web.get("/-/ready", self.readiness),
@@ -123,6 +128,16 @@ class Site:
         if any(school.name == name for school in self._schools()):
             raise web.HTTPServiceUnavailable(text="no round of this school is done yet", headers={"Retry-After": "60"})
         raise web.HTTPNotFound(text="there is no school of this name")
+
+    async def list_events(self, request: web.Request) -> web.Response:
+        """What changed: from `since` on (Unix seconds, or RFC 3339) the first changes, else the latest ones."""
+        try:
+            since, school = events_query(request.query.items())
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        if self._events is None:
+            raise web.HTTPServiceUnavailable(text="no history is kept")
+        return web.json_response(await self._events(since, school))
 
     async def discovery(self, request: web.Request) -> web.StreamResponse:
         """The schools as Prometheus' HTTP service discovery reads them."""
@@ -245,10 +260,11 @@ def create_app(
     schools: Callable[[], Collection[School]],
     ready: Callable[[], bool],
     reload: Callable[[], Awaitable[str | None]] | None = None,
+    events: Events | None = None,
     middlewares: Iterable[Middleware] = (),
 ) -> web.Application:
     """Return the application. `reload` returns why it failed, or None; without it the lifecycle API is off."""
-    site = Site(store=store, reports=reports, schools=schools, ready=ready, reload=reload)
+    site = Site(store=store, reports=reports, schools=schools, ready=ready, reload=reload, events=events)
     app = web.Application(middlewares=[errors_as_json, *middlewares])
     app.add_routes(site.routes())
     app.on_response_prepare.append(_modest)
