@@ -54,8 +54,9 @@ class Journal:
         self._log = structlog.get_logger()
 
     def report(self, report: Report) -> None:
-        """Write what changed in a round, the school's diagnosis last."""
-        for change in report.transitions[-LINES_A_ROUND:]:
+        """Write what changed in a round, the school's diagnosis last; a port that is well at first sight is no news."""
+        news = [c for c in report.transitions if c.service is None or c.before is not None or c.after not in WELL]
+        for change in news[-LINES_A_ROUND:]:
             self._write(change)
 
     def _write(self, change: Transition) -> None:
