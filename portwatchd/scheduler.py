@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 NAP = 0.25
 """Seconds the clockwork sleeps at most, so that a new inventory is taken up soon."""
 
+TICK = 0.001
+"""Seconds it sleeps at least: a timer of the loop may wake a little before its time, and must not be asked for less."""
+
 
 class Watched(Protocol):
     """Is told of the clockwork's own figures."""
@@ -88,7 +91,7 @@ class Scheduler:
                     if self._due.get(name) == due:
                         self._start(name, due, now)
                 pause = min(NAP, self._queue[0][0] - now) if self._queue else NAP
-                await self._clock.sleep(pause)
+                await self._clock.sleep(max(TICK, pause))
         finally:
             for task in self._running.values():
                 task.cancel()
