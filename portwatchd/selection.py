@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -73,6 +74,14 @@ def of_config(wanted: Wanted, file: Path) -> tuple[tuple[School, ...], Config]:
     if wanted.profile is not None:
         raise UsageError("portwatchd check: --profile: a configuration names the profile of each school itself")
     config = load(file)
+    faults: list[str] = []
+    if config.file_sd_configs or config.http_sd_configs:
+        from portwatchd.discovery.once import found
+
+        schools, faults, notes = found(config)
+        config = replace(config, schools=schools)
+        for note in notes:
+            sys.stderr.write(f"portwatchd check: {note}\n")
     known = {school.name: school for school in config.schools}
     problems = []
     for name in wanted.names:
@@ -80,13 +89,13 @@ def of_config(wanted: Wanted, file: Path) -> tuple[tuple[School, ...], Config]:
             near = get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             problems.append(f"portwatchd check: {file} has no school {name!r}{hint}")
-    if not known:
-        problems.append(f"portwatchd check: {file} names no schools itself; discovered ones are not checked")
-    if problems:
-        raise UsageError(*problems)
-    schools = tuple(known[name] for name in dict.fromkeys(wanted.names)) or config.schools
+    if not known and not faults:
+        problems.append(f"portwatchd check: {file}: its discoveries find no school")
+    if problems or (faults and not wanted.names):
+        raise UsageError(*(f"portwatchd check: {fault}" for fault in faults), *problems)
+    chosen = tuple(known[name] for name in dict.fromkeys(wanted.names)) or config.schools
     families = _families(wanted, config.families)
-    return schools, replace(config, families=families, ca_file=_ca_file(wanted, config.ca_file))
+    return chosen, replace(config, families=families, ca_file=_ca_file(wanted, config.ca_file))
 
 
 def _families(wanted: Wanted, allowed: tuple[Family, ...]) -> tuple[Family, ...]:

@@ -9,30 +9,31 @@ from typing import TYPE_CHECKING
 import structlog
 
 from portwatchd.agenda import slot
+from portwatchd.app.fleet import Fleet
 from portwatchd.app.workshop import opened
 from portwatchd.config import ConfigError, load
+from portwatchd.discovery.discovery import Discovery
 from portwatchd.history.keeper import History
 from portwatchd.history.view import Json, event_json
-from portwatchd.inventory import Inventory, difference
 from portwatchd.journal import Journal
 from portwatchd.metrics.own import OwnMetrics
 from portwatchd.metrics.store import MetricStore
 from portwatchd.model import Depth, Report
 from portwatchd.net.clock import SystemClock
 from portwatchd.rounds.conduct import conduct
-from portwatchd.rounds.memory import Memory
 from portwatchd.scheduler import Scheduler
 from portwatchd.web.serve import WebServer
 from portwatchd.web.server import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine
+    from collections.abc import Callable, Collection, Coroutine, Iterable
     from typing import Any
 
     from portwatchd.app.workshop import Workshop
     from portwatchd.config import Config
     from portwatchd.model import School
     from portwatchd.options import RunOptions
+    from portwatchd.rounds.memory import Memory
 
 log = structlog.get_logger()
 
@@ -47,10 +48,7 @@ class Daemon:
         """Keep the configuration; nothing is opened before `run`."""
         self._config = config
         self._options = options
-        self._inventory = Inventory(config.schools)
-        self._fleet = {name: Memory() for name in self._inventory}
-        self._remembered: dict[str, Memory] = {}
-        """Memories that the history kept of schools that are not watched now; one that comes back gets its own."""
+        self._fleet = Fleet()
         self._reports: dict[str, Report] = {}
         self._own = OwnMetrics(by_school=config.latency_histograms == "school")
         self._store = MetricStore([self._own])
@@ -63,7 +61,6 @@ class Daemon:
         """Watch and serve until SIGINT or SIGTERM; SIGHUP reads the configuration anew."""
         stop = asyncio.Event()
         self._own.reloaded(True, self._clock.wall())
-        self._own.schools(len(self._inventory))
         history = await self._recall()
         try:
             return await self._serve(stop, history)
@@ -71,71 +68,74 @@ class Daemon:
             await asyncio.to_thread(history.close)
 
     async def _recall(self) -> History:
-        """Open the history and take up what it remembers; audits that fell due meanwhile are spread anew."""
+        """Open the history and take up what it remembers of the schools."""
         path = self._options.storage_path or self._config.storage_path
         history = await asyncio.to_thread(
             lambda: History.open(path, retention=self._config.retention, clock=self._clock, on_state=self._own.storage)
         )
-        self._remembered = await asyncio.to_thread(history.load)
-        now = self._clock.wall()
-        for memory in self._remembered.values():
-            if memory.audit_due is not None and 0 < memory.audit_due < now:
-                memory.audit_due = None
-        for name in self._fleet:
-            self._fleet[name] = self._remembered.pop(name, Memory())
+        self._fleet.recall(await asyncio.to_thread(history.load), self._clock.wall())
+        self._fleet.watch(self._config.schools)
+        self._own.schools(len(self._fleet.inventory))
         return history
 
     async def _serve(self, stop: asyncio.Event, history: History) -> int:
         """Watch and serve until the event is set."""
-        async with opened(self._config, self._fleet, self._own) as workshop:
+        async with opened(self._config, self._fleet.memories, self._own) as workshop:
             self._started = self._clock.monotonic()
             scheduler = Scheduler(
-                self._inventory,
+                self._fleet.inventory,
                 self._config.interval,
                 lambda school: self._round(school, workshop, history),
                 self._clock,
                 self._own,
             )
 
+            def found() -> None:
+                self._watch(discovery.schools(self._config), scheduler, history)
+
             async def reload() -> str | None:
-                return await self._reload(workshop, scheduler, history)
+                return await self._reload(workshop, discovery, found)
 
             async def events(since: float | None, school: str | None) -> list[Json]:
                 return [event_json(change) for change in await history.events(since=since, school=school)]
 
+            discovery = Discovery(found, self._own, self._clock)
             _on_signals(stop, reload)
             site = WebServer(
                 create_app(
                     store=self._store,
                     reports=self._reports,
                     schools=self._watched,
-                    ready=self._ready,
+                    ready=lambda: self._ready(discovery),
                     reload=reload if self._options.enable_lifecycle else None,
                     events=events,
                 ),
             )
             addresses = await site.start([str(address) for address in self._options.listen_addresses])
-            log.info("started", schools=len(self._inventory), listening=", ".join(addresses))
+            log.info("started", schools=len(self._fleet.inventory), listening=", ".join(addresses))
             try:
+                discovery.refit(self._config)
                 await _until(stop, scheduler.run(), workshop.vigil.keep())
             finally:
+                await discovery.close()
                 await site.stop()
         log.info("stopped")
         return 0
 
     def _watched(self) -> Collection[School]:
-        return self._inventory.values()
+        return self._fleet.inventory.values()
 
-    def _ready(self) -> bool:
+    def _ready(self, discovery: Discovery) -> bool:
         """Whether every school has been looked at, or one interval has passed."""
         passed = self._clock.monotonic() - self._started
-        return passed >= self._config.interval or len(self._reports) >= len(self._inventory)
+        looked = discovery.complete and len(self._reports) >= len(self._fleet.inventory)
+        return looked or passed >= self._config.interval
 
     async def _round(self, school: School, workshop: Workshop, history: History) -> None:
         """Conduct a round and hand its report to every sink; a sink that fails is logged and holds nobody up."""
-        memory = self._fleet[school.name]
+        memory = self._fleet.memories[school.name]
         report = await conduct(school, memory, workshop.tools, depth=self._depth(school, memory))
-        if self._inventory.get(school.name) != school:
+        if self._fleet.inventory.get(school.name) != school:
             return
         self._reports[school.name] = report
         sinks: list[Callable[[Report], None]] = [*self._sinks, lambda told: history.remember(told, memory)]
@@ -149,14 +149,14 @@ class Daemon:
         """Return whether this round is an audit: at first spread over the schools, then by interval or on a cause."""
         now = self._clock.wall()
         if memory.audit_due is None:
-            spread = min(self._config.audit_interval, len(self._inventory) / AUDITS_A_SECOND)
+            spread = min(self._config.audit_interval, len(self._fleet.inventory) / AUDITS_A_SECOND)
             memory.audit_due = now + slot(school.name, spread) - (self._clock.monotonic() - self._started)
         if now < memory.audit_due:
             return Depth.WATCH
         memory.audit_due = now + self._config.audit_interval
         return Depth.AUDIT
 
-    async def _reload(self, workshop: Workshop, scheduler: Scheduler, history: History) -> str | None:
+    async def _reload(self, workshop: Workshop, discovery: Discovery, found: Callable[[], None]) -> str | None:
         """Read the configuration anew and swap it at once; return why it failed, and then nothing has changed."""
         async with self._reading:
             try:
@@ -166,36 +166,22 @@ class Daemon:
                     log.warning("configuration refused", problem=str(problem))
                 self._own.reloaded(False, self._clock.wall())
                 return "\n".join(map(str, error.problems))
-            for name in self._swap(config, workshop, scheduler):
-                self._forget(name)
-                history.forget(name)
+            self._config = config
+            self._own.forget_monitor()
+            workshop.refit(config)
+            discovery.refit(config)
+            found()
             self._own.reloaded(True, self._clock.wall())
-            log.info("configuration read", schools=len(self._inventory))
+            log.info("configuration read", schools=len(self._fleet.inventory))
             return None
 
-    def _swap(self, config: Config, workshop: Workshop, scheduler: Scheduler) -> list[str]:
-        """Watch by another configuration and return which schools are to be forgotten.
-
-        Schools that stay keep their slot, their standing and their round.
-        """
-        inventory = Inventory(config.schools)
-        change = difference(self._inventory, inventory)
-        forgotten = list(change.removed)
-        for name in change.removed:
-            del self._fleet[name]
-        for name in change.changed:
-            old, new = self._inventory[name], inventory[name]
-            if (old.host, old.profile) != (new.host, new.profile):
-                self._fleet[name] = Memory()
-                forgotten.append(name)
-        for name in change.added:
-            self._fleet[name] = self._remembered.pop(name, Memory())
-        self._config, self._inventory = config, inventory
-        self._own.schools(len(inventory))
-        self._own.forget_monitor()
-        workshop.refit(config)
-        scheduler.replace(inventory, config.interval)
-        return forgotten
+    def _watch(self, schools: Iterable[School], scheduler: Scheduler, history: History) -> None:
+        """Watch these schools from now on; those that stay keep their slot, their standing and their round."""
+        for name in self._fleet.watch(schools):
+            self._forget(name)
+            history.forget(name)
+        self._own.schools(len(self._fleet.inventory))
+        scheduler.replace(self._fleet.inventory, self._config.interval)
 
     def _forget(self, name: str) -> None:
         self._reports.pop(name, None)

@@ -118,10 +118,19 @@ def decode(data: bytes, sheet: Sheet) -> str | None:
     return text
 
 
-def parse(text: str, sheet: Sheet, loader: type[yaml.CSafeLoader | yaml.SafeLoader] = LOADER) -> Node | None:
-    """The tree of one YAML document; None after a complaint that leaves no tree."""
+def parse(
+    text: str,
+    sheet: Sheet,
+    loader: type[yaml.CSafeLoader | yaml.SafeLoader] = LOADER,
+    *,
+    foreign: bool = False,
+) -> Node | None:
+    """The tree of one YAML document; None after a complaint that leaves no tree.
+
+    A `foreign` one, written for another program, may have aliases, merge keys (kept as the key `<<`) and `!!str`.
+    """
     try:
-        return _Builder(sheet).build(yaml.parse(text, Loader=loader))
+        return _Builder(sheet, foreign=foreign).build(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -148,10 +157,11 @@ def _syntax(text: str, line: int, error: yaml.MarkedYAMLError) -> str:
 class _Frame:
     """A list or mapping that is not yet closed."""
 
-    __slots__ = ("key", "key_line", "node")
+    __slots__ = ("anchor", "key", "key_line", "node")
 
-    def __init__(self, node: Items | Table) -> None:
+    def __init__(self, node: Items | Table, anchor: str | None) -> None:
         self.node = node
+        self.anchor = anchor
         self.key: str | None = None
         """The key that waits for its value; empty where the value is to be dropped."""
         self.key_line = 0
@@ -160,8 +170,11 @@ class _Frame:
 class _Builder:
     """Builds the tree of one document from its events."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: Sheet, *, foreign: bool) -> None:
         self._sheet = sheet
+        self._foreign = foreign
+        self._anchors: dict[str, Node] = {}
+        """What aliases stand for: only values that are complete, so none holds itself."""
         self._frames: list[_Frame] = []
         self._root: Node | None = None
 
@@ -175,17 +188,19 @@ class _Builder:
                 return None
             match event:
                 case yaml.ScalarEvent():
-                    tagged = self._tagged(event.tag, line)
-                    self._place(Void(line) if tagged else Scalar(event.value, not event.style, line))
+                    self._place(self._scalar(event, line), event.anchor)
                 case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                     self._tagged(event.tag, line)
                     if len(self._frames) == DEPTH_LIMIT:
                         self._sheet.add(line, "", f"is nested deeper than {DEPTH_LIMIT} levels")
                         return None
                     opened = Table({}, line) if isinstance(event, yaml.MappingStartEvent) else Items([], line)
-                    self._frames.append(_Frame(opened))
+                    self._frames.append(_Frame(opened, event.anchor))
                 case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                    self._place(self._frames.pop().node)
+                    closed = self._frames.pop()
+                    self._place(closed.node, closed.anchor)
+                case yaml.AliasEvent() if self._foreign and event.anchor in self._anchors:
+                    self._place(self._anchors[event.anchor])
                 case yaml.AliasEvent():
                     reason = f"the alias *{brief(event.anchor or '')} is not allowed here: write the value out"
                     self._sheet.add(line, self._path(), reason)
@@ -201,14 +216,21 @@ class _Builder:
             self._sheet.add(0, "", "is empty")
         return self._root
 
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> Node:
+        if self._foreign and event.tag == "tag:yaml.org,2002:str":
+            return Scalar(event.value, plain=False, line=line)
+        return Void(line) if self._tagged(event.tag, line) else Scalar(event.value, not event.style, line)
+
     def _tagged(self, tag: str | None, line: int) -> bool:
         """Whether a value has a tag, which is a problem."""
         if tag is not None:
             self._sheet.add(line, self._path(), f"the tag {shown(tag)} is not allowed here")
         return tag is not None
 
-    def _place(self, node: Node) -> None:
+    def _place(self, node: Node, anchor: str | None = None) -> None:
         """Put a complete value where it belongs: into the open list, or as key or value of the open mapping."""
+        if anchor is not None:
+            self._anchors[anchor] = node
         if not self._frames:
             self._root = node
             return
@@ -231,7 +253,7 @@ class _Builder:
         if node.null:
             self._sheet.add(node.line, self._path(), "a key is empty")
             return ""
-        if node.plain and node.text == "<<":
+        if node.plain and node.text == "<<" and not self._foreign:
             self._sheet.add(node.line, self._path(), "the merge key << is not allowed here: write the values out")
             return ""
         if node.text in table.entries:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
-from portwatchd.metrics.families import MetricFamily
+from portwatchd.metrics.family import MetricFamily
 from portwatchd.metrics.text import label, number
 
 AT_ONCE = 64

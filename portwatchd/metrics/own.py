@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from collections.abc import Iterator
 
@@ -18,8 +19,8 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from portwatchd import __version__
-from portwatchd.metrics import families
-from portwatchd.metrics.families import MetricFamily
+from portwatchd.metrics import families, operation
+from portwatchd.metrics.family import MetricFamily
 from portwatchd.metrics.histogram import Child, Histogram
 from portwatchd.metrics.negotiation import Wish
 from portwatchd.model import Observation, Outcome, Report, Stage
@@ -62,6 +63,7 @@ class OwnMetrics:
         self._loop_lags = Histogram(families.EVENT_LOOP_LAG, LAG_BOUNDS)
         self._loop_lag = self._loop_lags.child()
         self._schools = Gauge(*_named(families.SCHOOLS_WATCHED), registry=registry)
+        self._lists = {family: Gauge(*_named(family), registry=registry) for family in operation.DISCOVERY}
         Gauge(*_named(families.BUILD_INFO), registry=registry).labels(__version__, platform.python_version()).set(1)
         self._reload_ok = Gauge(*_named(families.CONFIG_RELOAD_OK), registry=registry)
         self._reload_at = Gauge(*_named(families.CONFIG_RELOAD_AT), registry=registry)
@@ -123,6 +125,25 @@ class OwnMetrics:
     def schools(self, watched: int) -> None:
         """So many schools are watched."""
         self._schools.set(watched)
+
+    def discovered(self, source: str, at: float, *, ok: bool, schools: int, refused: int, held_back: int) -> None:
+        """A list of schools was read, or could not be, at this Unix time."""
+        figures: dict[MetricFamily, float] = {
+            operation.DISCOVERY_OK: ok,
+            operation.DISCOVERY_SCHOOLS: schools,
+            operation.DISCOVERY_REFUSED: refused,
+            operation.DISCOVERY_HELD_BACK: held_back,
+        }
+        if ok:
+            figures[operation.DISCOVERY_SUCCESS_AT] = at
+        for family, figure in figures.items():
+            self._lists[family].labels(source).set(figure)
+
+    def forget_source(self, source: str) -> None:
+        """A list of schools is read no longer."""
+        for gauge in self._lists.values():
+            with contextlib.suppress(KeyError):
+                gauge.remove(source)
 
     def reloaded(self, ok: bool, at: float) -> None:  # noqa: FBT001 - what a gauge is set to
         """The configuration was read, with this success, at this Unix time."""

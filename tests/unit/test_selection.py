@@ -50,9 +50,26 @@ def test_a_family_that_the_configuration_leaves_out(file: Path) -> None:
     assert caught.value.problems == ("portwatchd check: --family=ipv6: the configuration leaves only ipv4",)
 
 
-def test_a_configuration_of_discoveries_alone_has_nothing_to_check(tmp_path: Path) -> None:
+def test_discovered_schools_are_checked_too(tmp_path: Path) -> None:
     path = tmp_path / "sd.yml"
     path.write_text("file_sd_configs: [{files: [t.json]}]\n")
     with pytest.raises(UsageError) as caught:
         select(Wanted(names=(), config_file=path))
-    assert "discovered ones are not checked" in caught.value.problems[0]
+    assert caught.value.problems == (f"portwatchd check: {path}: its discoveries find no school",)
+    (tmp_path / "t.json").write_text('[{"targets": ["a.example.org", "b.example.org:443"]}]')
+    schools, config = select(Wanted(names=(), config_file=path))
+    assert [school.name for school in schools] == ["a.example.org", "b.example.org"]
+    assert config.schools == schools
+
+
+def test_a_list_that_cannot_be_read_is_told_unless_the_schools_are_known_without_it(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"{CONFIG}\nfile_sd_configs: [{{files: [t.json, u.yml]}}]\n")
+    (file.parent / "t.json").write_text("[")
+    (file.parent / "u.yml").write_text("- targets: [http://c/]")
+    with pytest.raises(UsageError) as caught:
+        select(Wanted(names=(), config_file=file))
+    assert "t.json: line 1: is not JSON" in caught.value.problems[0]
+    assert [school.name for school in select(Wanted(names=("b",), config_file=file))[0]] == ["b"]
+    assert "target 'http://c/'" in capsys.readouterr().err

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from portwatchd.metrics.families import CATALOGUE, OWN, PORT, PORTS, SCHOOLS, Kind, MetricFamily, markdown
+from portwatchd.metrics.families import CATALOGUE, OWN, PORT, PORTS, SCHOOLS, markdown
+from portwatchd.metrics.family import Kind, MetricFamily
 
 
 def test_names_are_unique_and_ours() -> None:

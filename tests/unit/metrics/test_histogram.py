@@ -7,7 +7,7 @@ from prometheus_client import Histogram as Reference
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from portwatchd.metrics.families import Kind, MetricFamily
+from portwatchd.metrics.family import Kind, MetricFamily
 from portwatchd.metrics.histogram import AT_ONCE, Histogram
 
 BOUNDS = (0.005, 0.1, 1.0, 15.0)

@@ -157,3 +157,16 @@ def test_names_filter_families(asked: str, families: set[str]) -> None:
     own = OwnMetrics()
     own.count("smtp", WELL)
     assert read(own, Wish(names=frozenset({asked}))).keys() == families
+
+
+def test_a_list_of_schools_keeps_the_time_of_its_last_success() -> None:
+    own = OwnMetrics()
+    own.discovered("targets/*.json", 100.0, ok=True, schools=7, refused=1, held_back=0)
+    own.discovered("targets/*.json", 200.0, ok=False, schools=7, refused=1, held_back=4)
+    name = "portwatch_discovery"
+    assert value(own, f"{name}_last_success_timestamp_seconds", source="targets/*.json") == 100
+    assert value(own, f"{name}_held_back", source="targets/*.json") == 4
+    assert value(own, f"{name}_ok", source="targets/*.json") == 0
+    own.forget_source("targets/*.json")
+    own.forget_source("never seen")
+    assert value(own, f"{name}_schools", source="targets/*.json") is None

@@ -1,0 +1,33 @@
+"""The families that tell of the daemon's operation at large: who is found where, and which share of them is watched."""
+
+from __future__ import annotations
+
+from portwatchd.metrics.family import Kind, MetricFamily
+
+DISCOVERY_OK = MetricFamily(
+    "portwatch_discovery_ok",
+    Kind.GAUGE,
+    "Whether the last reading of a list of schools succeeded; the last good list is kept where not.",
+    ("source",),
+)
+DISCOVERY_SUCCESS_AT = MetricFamily(
+    "portwatch_discovery_last_success_timestamp_seconds",
+    Kind.GAUGE,
+    "When a list of schools was last read with success, in Unix time.",
+    ("source",),
+)
+DISCOVERY_SCHOOLS = MetricFamily("portwatch_discovery_schools", Kind.GAUGE, "Schools on a list in force.", ("source",))
+DISCOVERY_REFUSED = MetricFamily(
+    "portwatch_discovery_refused_targets",
+    Kind.GAUGE,
+    "Targets on a list that are no school; the log says why.",
+    ("source",),
+)
+DISCOVERY_HELD_BACK = MetricFamily(
+    "portwatch_discovery_held_back",
+    Kind.GAUGE,
+    "Schools that a new list drops, more than half, until the next list confirms it; 0 where no list is held back.",
+    ("source",),
+)
+DISCOVERY = (DISCOVERY_OK, DISCOVERY_SUCCESS_AT, DISCOVERY_SCHOOLS, DISCOVERY_REFUSED, DISCOVERY_HELD_BACK)
+OPERATION = DISCOVERY
