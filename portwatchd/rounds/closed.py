@@ -83,6 +83,15 @@ async def judge_closed(
         alike = Verdict(proven[0].kind, Proof.CONTRAST, "silent like others that are proven not to be forwarded")
         silent = [port for port, a in asked.items() if a.observation.outcome is Outcome.TIMEOUT]
         verdicts |= {port: alike for port in silent if verdicts[port].kind is VerdictKind.UNKNOWN}
+    contrasted = [
+        port
+        for port, a in asked.items()
+        if a.observation.outcome is Outcome.TIMEOUT and verdicts[port].proof is Proof.CONTRAST
+    ]
+    if contrasted and not await ground.hopper.still_answers():
+        verdicts |= dict.fromkeys(
+            contrasted, Verdict(VerdictKind.UNKNOWN, Proof.NONE, "the line went silent meanwhile")
+        )
     return verdicts
 
 

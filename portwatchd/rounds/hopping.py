@@ -77,6 +77,12 @@ class Hopper:
                 running.memory.limited_at = clock.monotonic()
                 return await running.tools.network.probe(self.address, port, seconds=PATIENCE, ttl=ttl)
 
+    async def still_answers(self) -> bool:
+        """Whether the healthy port answers even now, so that a silence just met says something; True without one."""
+        if self.healthy is None:
+            return True
+        return await self._answers_at(self.healthy, 1)
+
     def own(self, reply: HopReply | None) -> bool:
         """Whether a time-exceeded came from the probed address itself: the router forwards (IPv4 only)."""
         return (

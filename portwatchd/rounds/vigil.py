@@ -123,13 +123,22 @@ class Watch:
         return await asyncio.shield(known[1])
 
     async def _judge(self, asking: str | None, family: Family) -> bool:
+        """Whether a family is cut off; one with nothing to go by is cut off where another one is."""
+        cut = await self._look(asking, family)
+        if cut is None:
+            others = [other for other in self._signs.families if other is not family]
+            cut = any(await asyncio.gather(*(self._look(asking, other) for other in others)))
+        self._cut[family] = cut
+        self._watched.isolated(any(self._cut.values()))
+        return cut
+
+    async def _look(self, asking: str | None, family: Family) -> bool | None:
+        """Ask canaries and peers of a family; None where there are none."""
         canaries, peers = await asyncio.gather(self._ask_canaries(family), self._ask_peers(asking, family))
         cut = bool(canaries) and not any(canaries)
         if peers and (len(peers) >= ENOUGH_PEERS or not any(canaries)):
             cut = cut or 1 - sum(peers) / len(peers) > self._signs.isolated_above
-        self._cut[family] = cut
-        self._watched.isolated(any(self._cut.values()))
-        return cut
+        return cut if canaries or peers else None
 
     async def _ask_canaries(self, family: Family) -> list[bool]:
         """Return whether each canary that has an address of the family answers."""

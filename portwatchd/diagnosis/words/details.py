@@ -38,6 +38,7 @@ GERMAN: Mapping[str, str] = {
     "rejected from the router's address": "abgewiesen von der Adresse des Routers",
     "rejected on the way, by {}": "unterwegs abgewiesen, von {}",
     "silent like others that are proven not to be forwarded": "stumm wie andere, die nachweislich verloren sind",
+    "the line went silent meanwhile": "die Leitung verstummte unterdessen",
     "the answer comes from another machine than the server": "die Antwort kommt von einem anderen Gerät als dem Server",
     "the answer does not come from the server": "die Antwort kommt nicht vom Server",
     "the control of this port cannot be reached either": "auch die Kontrolle dieses Ports ist nicht erreichbar",
