@@ -13,6 +13,7 @@ from portwatchd.model import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from portwatchd.diagnosis.faces import Face
     from portwatchd.model import Foreign, Observation, Target
@@ -61,6 +62,15 @@ class _Place:
     seen: dict[Target, Observation] = field(default_factory=dict)
     shown: dict[Target, _Shown] = field(default_factory=dict)
     key: Key = Key.NOT_KNOWN
+    contradicted: bool = False
+    vouched: frozenset[str] = frozenset()
+    """Wrong certificates of the right machine: an address shows them together with its host key."""
+
+    def certificates(self) -> frozenset[str]:
+        """Return the fingerprints shown here, where none of the certificates is right."""
+        if self.right:
+            return frozenset()
+        return frozenset(o.certificate.fingerprint_sha256 for o in self.seen.values() if o.certificate is not None)
 
     @property
     def right(self) -> bool:
@@ -99,8 +109,11 @@ def identify(
     seen: Mapping[Target, Observation],
     learnt: Learnt,
     keys: Mapping[str, str] | None = None,
+    contradicted: AbstractSet[str] = frozenset(),
 ) -> dict[Target, Identity]:
     """Return the identity behind each port; `keys` are the SSH host keys that hold now, by address.
+
+    `contradicted` are addresses with a new host key while another address went on showing the learnt one.
 
     One odd certificate among right ones is another machine's. Wrong names everywhere are a badly named server as long
     as the right name was never seen, or where the host key is still the learnt one; else they are a stranger's, and
@@ -110,12 +123,15 @@ def identify(
     """
     places: dict[str, _Place] = {}
     for target, observation in seen.items():
-        place = places.setdefault(target.address, _Place(key=compare((keys or {}).get(target.address), learnt)))
+        key = compare((keys or {}).get(target.address), learnt)
+        place = places.setdefault(target.address, _Place(key=key, contradicted=target.address in contradicted))
         place.seen[target] = observation
         place.shown[target] = _show(target, observation, learnt)
     right_somewhere = any(place.right for place in places.values())
+    vouched = frozenset[str]().union(*(place.certificates() for place in places.values() if place.key is Key.SAME))
     found: dict[Target, Identity] = {}
     for place in places.values():
+        place.vouched = vouched
         here = {t: _of(t, o, place, learnt, right_somewhere=right_somewhere) for t, o in place.seen.items()}
         _whole_address(place, here, learnt)
         found |= here
@@ -147,13 +163,18 @@ def _of(
     if face is not None and (face.router or learnt.by_name or (right_somewhere and target.server_name)):
         return Identity.OTHER
     if shown is _Shown.STRANGE:
+        if observation.certificate is not None and observation.certificate.fingerprint_sha256 in place.vouched:
+            return Identity.OTHER if place.right else Identity.NOT_KNOWN
         return _strange(target, place, learnt, right_somewhere=right_somewhere)
     if target.service.protocol is not Protocol.SSH or place.key is Key.NOT_KNOWN:
         return Identity.NOT_KNOWN
     if place.key is Key.SAME:
         return Identity.RIGHT
+    if not place.right:
+        return Identity.NOT_KNOWN
     # A new key alone is what a reinstalled server shows; another software with another key is another machine.
-    return Identity.OTHER if place.right and software(observation.banner) != learnt.software else Identity.NOT_KNOWN
+    other = place.contradicted or software(observation.banner) != learnt.software
+    return Identity.OTHER if other else Identity.CHANGED
 
 
 def _strange(target: Target, place: _Place, learnt: Learnt, *, right_somewhere: bool) -> Identity:

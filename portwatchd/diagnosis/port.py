@@ -34,6 +34,8 @@ class Identity(StrEnum):
     RIGHT = "right"
     OTHER = "other"
     NOT_KNOWN = "not_known"
+    CHANGED = "changed"
+    """The right machine by all other ports, and yet its SSH host key is a new one."""
     DOUBTFUL = "doubtful"
     """Nothing at this address shows the right machine, though it is known by what it would show itself."""
 
@@ -197,11 +199,18 @@ def _by_hop(facts: Facts) -> Verdict | None:
                 return Verdict(VerdictKind.SERVER_FILTERED, Proof.HOP, "rejected from behind the router")
             case _:
                 pass
-    if outcome is Outcome.REFUSED and hop.same_machine is not None:
-        if hop.same_machine:
-            return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "the server itself refuses the connection")
+    return _who_refused(facts)
+
+
+def _who_refused(facts: Facts) -> Verdict | None:
+    """Rule 8: by the TTL with which a refusal arrives."""
+    if facts.observation.outcome is not Outcome.REFUSED or facts.hop.same_machine is None:
+        return None
+    if not facts.hop.same_machine:
         return Verdict(VerdictKind.FORWARD_LOST, Proof.HOP, "refused by another machine than the server: the router")
-    return None
+    if facts.scene.stranger:
+        return Verdict(VerdictKind.WRONG_DEVICE, Proof.HOP, "forwarded to another machine, which refuses")
+    return Verdict(VerdictKind.SERVICE_DOWN, Proof.HOP, "the server itself refuses the connection")
 
 
 def _would_show(scene: Scene) -> bool:

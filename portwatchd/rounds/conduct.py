@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from portwatchd.model import Depth, Diagnosis, DiagnosisKind, Proof, Verdict, VerdictKind
-from portwatchd.rounds.identifying import look_closer, recognise
+from portwatchd.rounds.identifying import learn, look_closer, recognise
 from portwatchd.rounds.judging import judge_all
 from portwatchd.rounds.reporting import Judged, report
 from portwatchd.rounds.tools import Round
@@ -45,7 +45,8 @@ async def conduct(
     seen = await confirm(running, seen, depth)
     await look_at_ourselves(running, seen)
     seen = await look_closer(running, seen, depth)
-    judged, addresses = await judge_all(running, seen, recognise(running, seen, depth))
+    judged, addresses = await judge_all(running, seen, recognise(running, seen))
+    learn(running, judged, depth)
     return report(running, started, judged, addresses, None)
 
 

@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.faces import face_of
 from portwatchd.diagnosis.identity import Key, Learnt, compare, identify, shows_right, software
-from portwatchd.diagnosis.port import Identity, connected
-from portwatchd.model import Depth, Outcome, Proof, Protocol, Security, Transition
+from portwatchd.diagnosis.port import connected
+from portwatchd.model import Depth, Outcome, Proof, Protocol, Security, Transition, VerdictKind
 from portwatchd.rounds.memory import SeenKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from portwatchd.model import Observation, Target
+    from portwatchd.diagnosis.port import Identity
+    from portwatchd.model import Observation, Service, Target
+    from portwatchd.rounds.memory import Memory
+    from portwatchd.rounds.reporting import Judged
     from portwatchd.rounds.tools import Round
 
 HOST_KEY_EVERY = 300.0
 """Seconds between two questions for a host key to one school: OpenSSH punishes clients that never log in."""
 HOST_KEY_HOLDS = 600.0
 """Seconds for which a host key vouches for answers that show nothing else: two addresses are asked in turn."""
-SSH_PACE = 5.0
-"""Seconds after another connection to an SSH server; faster ones add up to a penalty (PerSourcePenalties)."""
 HOST_KEY_TIMEOUT = 8.0
 """Seconds for one key exchange."""
 FINGERPRINTS_LIMIT = 64
 """Certificates learnt of one school: more than it has TLS ports."""
+
+ANOTHERS = frozenset({VerdictKind.WRONG_DEVICE, VerdictKind.ROUTER_ANSWERS})
 
 Seen = dict["Target", "Observation"]
 
@@ -53,8 +56,17 @@ async def look_closer(running: Round, seen: Seen, depth: Depth) -> Seen:
     if doubtful:
         seen = await _certificates(running, seen, doubtful)
         doubtful -= {t.address for t, o in seen.items() if shows_right(t, o, known)}
+    doubtful |= _to_compare(running.memory, known)
     await _host_key(running, seen, doubtful, audit=depth is Depth.AUDIT)
     return seen
+
+
+def _to_compare(memory: Memory, known: Learnt) -> set[str]:
+    """Return the addresses with a new host key, and those that showed the learnt one before: perhaps they still do."""
+    new = {address: one for address, one in memory.host_keys.items() if compare(one.fingerprint, known) is Key.CHANGED}
+    latest = max((one.since for one in new.values()), default=0.0)
+    before = {a for a, one in memory.host_keys.items() if one.fingerprint == known.host_key and one.at <= latest}
+    return before | new.keys()
 
 
 async def _certificates(running: Round, seen: Seen, doubtful: Iterable[str]) -> Seen:
@@ -88,30 +100,29 @@ async def _host_key(running: Round, seen: Seen, doubtful: set[str], *, audit: bo
         return target.address not in doubtful, last.at if last else 0.0
 
     target = min(wanted, key=turn)
-    await clock.sleep(min(SSH_PACE, max(0.0, wanted[target].at + SSH_PACE - now)))
+    pace = running.tools.settings.ssh_pace
+    await clock.sleep(min(pace, max(0.0, wanted[target].at + pace - now)))
     memory.host_key_at = clock.wall()
     async with running.permits, running.tools.permits:
         key = await running.tools.network.host_key(target.address, target.port, seconds=HOST_KEY_TIMEOUT)
     if key is not None:
-        memory.host_keys[target.address] = SeenKey(key, memory.host_key_at, wanted[target].banner.shown())
+        last = memory.host_keys.get(target.address)
+        since = last.since if last is not None and last.fingerprint == key else memory.host_key_at
+        memory.host_keys[target.address] = SeenKey(key, memory.host_key_at, wanted[target].banner.shown(), since)
 
 
 def _speaks_ssh(target: Target, observation: Observation) -> bool:
     return target.service.protocol is Protocol.SSH and observation.outcome is Outcome.OK
 
 
-def recognise(running: Round, seen: Mapping[Target, Observation], depth: Depth) -> dict[Target, Identity]:
-    """Return whose answers they are, and learn from an audit what the right machine shows."""
+def recognise(running: Round, seen: Mapping[Target, Observation]) -> dict[Target, Identity]:
+    """Return whose answers they are."""
     known = learnt(running)
     keys = _keys(running, seen, known)
-    identities = identify(seen, known, keys)
-    if depth is not Depth.AUDIT:
-        return identities
-    for address in dict.fromkeys(target.address for target in seen):
-        here = {target: observation for target, observation in seen.items() if target.address == address}
-        if _learn(running, here, identities, known):
-            return identify(seen, learnt(running), keys)
-    return identities
+    memory = running.memory
+    changed = {address for address, key in keys.items() if compare(key, known) is Key.CHANGED}
+    contradicted = {address for address in changed if _contradicted(memory, address, known)}
+    return identify(seen, known, keys, contradicted)
 
 
 def _keys(running: Round, seen: Mapping[Target, Observation], known: Learnt) -> dict[str, str]:
@@ -130,35 +141,59 @@ def _keys(running: Round, seen: Mapping[Target, Observation], known: Learnt) -> 
     return keys
 
 
-def _learn(running: Round, here: Seen, identities: Mapping[Target, Identity], known: Learnt) -> bool:
-    """Learn host key and certificates of an address in an audit that found it healthy; whether anything is new."""
-    memory = running.memory
-    ssh = next((target for target, observation in here.items() if _speaks_ssh(target, observation)), None)
-    certified = {t: o for t, o in here.items() if o.certificate is not None and face_of(o) is None}
-    last = memory.host_keys.get(ssh.address) if ssh is not None else None
-    if ssh is None or last is None or last.at != memory.host_key_at or not certified:
-        return False
-    if Identity.OTHER in {identities[target] for target in here} or face_of(here[ssh]) is not None:
-        return False
-    named = {t for t, o in certified.items() if t.server_name and o.certificate and o.certificate.names_match}
-    right = any(shows_right(t, o, known) for t, o in certified.items())
+def _contradicted(memory: Memory, address: str, known: Learnt) -> bool:
+    """Whether another address showed the learnt key after another one appeared at this address."""
+    since = memory.host_keys[address].since
+    others = [one for other, one in memory.host_keys.items() if other != address]
+    return any(one.fingerprint == known.host_key and one.at > since for one in others)
+
+
+def learn(running: Round, judged: Sequence[Judged], depth: Depth) -> None:
+    """Learn what the right machine shows, at each address where an audit found all that answers to be the school's."""
+    addresses = dict.fromkeys(one.address for one in judged) if depth is Depth.AUDIT else {}
+    for address in addresses:
+        here = {o.service.name: o for o in judged if o.address == address and o.observation is not None}
+        if not any(one.verdict.kind in ANOTHERS for one in here.values()):
+            _learn(running, address, [one for one in here.values() if one.verdict.kind is VerdictKind.OK])
+
+
+def _learn(running: Round, address: str, well: Sequence[Judged]) -> None:
+    memory, known = running.memory, learnt(running)
+    ssh = next((one for one in well if one.service.protocol is Protocol.SSH), None)
+    last = memory.host_keys.get(address)
+    seen = [one.observation for one in well if one.observation is not None and face_of(one.observation) is None]
+    certificates = [observation.certificate for observation in seen if observation.certificate is not None]
+    if ssh is None or ssh.observation is None or last is None or not certificates:
+        return
+    if last.banner != ssh.observation.banner.shown() or ssh.observation not in seen:
+        return
+    named = bool(running.school.server_name) and any(one.names_match for one in certificates)
+    shown = {one.fingerprint_sha256 for one in certificates}
     # By name where there is one; else the first sight is taken for the right machine, then what vouches for the other.
-    if not named and (known.by_name or (known.anything and not right and last.fingerprint != known.host_key)):
-        return False
+    if not named and (known.by_name or not _vouched(known, shown, last.fingerprint)):
+        return
     if known.host_key not in {None, last.fingerprint}:
-        running.events.append(_changed(running, ssh, known.host_key, last.fingerprint))
-    before = (memory.host_key, memory.software, set(memory.fingerprints))
-    memory.host_key, memory.software = last.fingerprint, software(here[ssh].banner)
+        if _unsettled(memory, address, known):
+            return
+        running.events.append(_changed(running, ssh.service, known.host_key, last.fingerprint))
+    memory.host_key, memory.software = last.fingerprint, software(ssh.observation.banner)
     if not named:
-        shown = {o.certificate.fingerprint_sha256 for o in certified.values() if o.certificate is not None}
         memory.fingerprints = set(sorted(shown)[:FINGERPRINTS_LIMIT])
-    return before != (memory.host_key, memory.software, memory.fingerprints)
 
 
-def _changed(running: Round, ssh: Target, before: str | None, after: str) -> Transition:
+def _unsettled(memory: Memory, address: str, known: Learnt) -> bool:
+    """Whether an address that showed the learnt key was not asked again since another one appeared at this address."""
+    since = memory.host_keys[address].since
+    others = [one for other, one in memory.host_keys.items() if other != address]
+    return any(one.fingerprint == known.host_key and one.at <= since for one in others)
+
+
+def _vouched(known: Learnt, shown: set[str], host_key: str) -> bool:
+    return not known.anything or bool(shown & known.fingerprints) or host_key == known.host_key
+
+
+def _changed(running: Round, service: Service, before: str | None, after: str) -> Transition:
     """The event of a host key that changed on the right machine: no family, for it is the machine's."""
     detail = "the SSH host key has changed, the certificates are still the school's"
-    name, service = running.school.name, ssh.service
-    return Transition(
-        running.tools.clock.wall(), name, None, service.name, service.port, before, after, Proof.IDENTITY, detail
-    )
+    now, name = running.tools.clock.wall(), running.school.name
+    return Transition(now, name, None, service.name, service.port, before, after, Proof.IDENTITY, detail)

@@ -35,11 +35,12 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class SeenKey:
-    """A host key, when it was seen, and the identification that came with it."""
+    """A host key, when it was seen last and first, and the identification that came with it."""
 
     fingerprint: str
     at: float
     banner: str
+    since: float = 0.0
 
 
 @dataclass(slots=True)

@@ -127,7 +127,9 @@ def _suspicious(
     """Whether an answer may be another machine's: a strange name, a wrong answer, or a person asks for all proofs."""
     wrong = observation.outcome not in {Outcome.OK, Outcome.CERTIFICATE_INVALID}
     return (
-        wrong or identities[target] is Identity.OTHER or (running.complete and identities[target] is not Identity.RIGHT)
+        wrong
+        or identities[target] in {Identity.OTHER, Identity.CHANGED}
+        or (running.complete and identities[target] is not Identity.RIGHT)
     )
 
 

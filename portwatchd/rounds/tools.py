@@ -33,6 +33,8 @@ class Settings:
     audit_interval: float = 900.0
     addresses_per_family: int = 4
     """A name with more addresses is a name of something else; each of them costs a whole watch."""
+    ssh_pace: float = 5.0
+    """After another connection to an SSH server; faster ones add up to a penalty (OpenSSH's PerSourcePenalties)."""
     limited_per_round: int = 12
     """TTL-limited probes in one round of the daemon: at one a second, what a round can bear."""
     limited_complete: int = 60
