@@ -200,19 +200,30 @@ class Watching:
         self.memory = Memory()
         self.gauges = Gauges()
         self.fleet = {self.school.name: self.memory}
+        self.peers: list[tuple[str, int]] = []
         families = tuple(dict.fromkeys(line.family for line in lines))
         signs = Signs(families, (CANARY,), controls or {})
-        vigil = Watch(self.network, self.names, self.clock, self.gauges, self.fleet, signs)
+        self.vigil = Watch(self.network, self.names, self.clock, self.gauges, self.fleet, signs)
         self.tools = Tools(
             self.prober,
             self.network,
             self.names,
             self.clock,
-            vigil,
+            self.vigil,
             asyncio.Semaphore(512),
             settings or Settings(families),
         )
         self.reports: list[Report] = []
+
+    def beside(self, peers: int, family: Family = V4) -> None:
+        """Watch so many other schools too, which answered in their last round."""
+        for number in range(peers):
+            address = f"192.0.2.{100 + number}" if family is V4 else f"2001:db8:2::{number}"
+            memory = Memory()
+            memory.healthy[family] = (address, 443)
+            self.fleet[f"peer-{family}-{number}"] = memory
+            self.network.hosts[address, 443] = True
+            self.peers.append((address, 443))
 
     async def round(self, *, complete: bool = False, depth: Depth = Depth.WATCH) -> Report:
         """One round now."""
@@ -227,6 +238,13 @@ class Watching:
             await self.round()
             await self.clock.sleep(max(0.0, started + INTERVAL - self.clock.monotonic()))
         return self.reports[-1]
+
+    def lose(self, peers: int) -> None:
+        """So many of the other schools answer no more."""
+        for peer in self.peers:
+            self.network.hosts[peer] = True
+        for peer in self.peers[:peers]:
+            self.network.hosts[peer] = False
 
     @property
     def transitions(self) -> list[Transition]:
