@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from portwatchd.model import Depth, Report
 from portwatchd.net.clock import SystemClock
 from portwatchd.rounds.conduct import conduct
 from portwatchd.scheduler import Scheduler
+from portwatchd.systemd.notify import Notifier
+from portwatchd.systemd.pulse import Pulse, status_line
 from portwatchd.web.serve import WebServer
 from portwatchd.web.server import create_app
 
@@ -56,6 +59,7 @@ class Daemon:
         self._clock = SystemClock()
         self._started = self._clock.monotonic()
         self._reading = asyncio.Lock()
+        self._pulse = Pulse(Notifier.of(os.environ), self._clock, self._status)
 
     async def run(self) -> int:
         """Watch and serve until SIGINT or SIGTERM; SIGHUP reads the configuration anew."""
@@ -115,7 +119,8 @@ class Daemon:
             log.info("started", schools=len(self._fleet.inventory), listening=", ".join(addresses))
             try:
                 discovery.refit(self._config)
-                await _until(stop, scheduler.run(), workshop.vigil.keep())
+                self._pulse.ready()
+                await _until(stop, scheduler.run(), workshop.vigil.keep(), self._pulse.keep(self._interval))
             finally:
                 await discovery.close()
                 await site.stop()
@@ -125,6 +130,13 @@ class Daemon:
     def _watched(self) -> Collection[School]:
         return self._fleet.inventory.values()
 
+    def _status(self) -> str:
+        return status_line((report.diagnosis.kind for report in self._reports.values()), len(self._fleet.inventory))
+
+    def _interval(self) -> float | None:
+        """Return how many seconds apart a school's rounds are; None while there is no school."""
+        return self._config.interval if self._fleet.inventory else None
+
     def _ready(self, discovery: Discovery) -> bool:
         """Whether every school has been looked at, or one interval has passed."""
         passed = self._clock.monotonic() - self._started
@@ -133,6 +145,7 @@ class Daemon:
 
     async def _round(self, school: School, workshop: Workshop, history: History) -> None:
         """Conduct a round and hand its report to every sink; a sink that fails is logged and holds nobody up."""
+        self._pulse.round_started()
         memory = self._fleet.memories[school.name]
         report = await conduct(school, memory, workshop.tools, depth=self._depth(school, memory))
         if self._fleet.inventory.get(school.name) != school:
@@ -159,21 +172,25 @@ class Daemon:
     async def _reload(self, workshop: Workshop, discovery: Discovery, found: Callable[[], None]) -> str | None:
         """Read the configuration anew and swap it at once; return why it failed, and then nothing has changed."""
         async with self._reading:
-            try:
-                config = await asyncio.to_thread(load, self._options.config_file)
-            except ConfigError as error:
-                for problem in error.problems:
-                    log.warning("configuration refused", problem=str(problem))
-                self._own.reloaded(False, self._clock.wall())
-                return "\n".join(map(str, error.problems))
-            self._config = config
-            self._own.forget_monitor()
-            workshop.refit(config)
-            discovery.refit(config)
-            found()
-            self._own.reloaded(True, self._clock.wall())
-            log.info("configuration read", schools=len(self._fleet.inventory))
-            return None
+            with self._pulse.reloading():
+                return await self._read(workshop, discovery, found)
+
+    async def _read(self, workshop: Workshop, discovery: Discovery, found: Callable[[], None]) -> str | None:
+        try:
+            config = await asyncio.to_thread(load, self._options.config_file)
+        except ConfigError as error:
+            for problem in error.problems:
+                log.warning("configuration refused", problem=str(problem))
+            self._own.reloaded(False, self._clock.wall())
+            return "\n".join(map(str, error.problems))
+        self._config = config
+        self._own.forget_monitor()
+        workshop.refit(config)
+        discovery.refit(config)
+        found()
+        self._own.reloaded(True, self._clock.wall())
+        log.info("configuration read", schools=len(self._fleet.inventory))
+        return None
 
     def _watch(self, schools: Iterable[School], scheduler: Scheduler, history: History) -> None:
         """Watch these schools from now on; those that stay keep their slot, their standing and their round."""
