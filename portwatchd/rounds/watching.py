@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import connected
@@ -30,9 +31,21 @@ async def resolve(running: Round, *, fresh: bool = False) -> Resolution:
         attempts -= 1
         await tools.clock.sleep(tools.settings.confirm_spacing)
         resolution = await tools.resolver.resolve(school.host, tools.settings.families, fresh=True)
+    resolution = _bounded(running, resolution)
     if resolution.addresses:
         _remember(running, resolution)
     return resolution
+
+
+def _bounded(running: Round, resolution: Resolution) -> Resolution:
+    """The same resolution, with the first few addresses of each family only."""
+    most = running.tools.settings.addresses_per_family
+    kept = [
+        one
+        for family in running.tools.settings.families
+        for one in [a for a in resolution.addresses if a[0] is family][:most]
+    ]
+    return replace(resolution, addresses=tuple(kept))
 
 
 def _remember(running: Round, resolution: Resolution) -> None:

@@ -205,6 +205,20 @@ async def test_a_new_address_is_counted_and_its_distance_learnt_anew() -> None:
     assert watching.memory.distances[ELSEWHERE].hops == 5
 
 
+async def test_each_address_of_a_name_is_watched_and_the_worst_is_told_but_not_dozens() -> None:
+    line, other = well(), alter(well(), address=ELSEWHERE)
+    watching = Watching(line, other)
+    assert (await watching.rounds(2)).diagnosis.kind is DiagnosisKind.OK
+    other.ports[25] = LOST
+    report = await watching.round()
+    assert kinds(report)["smtp"] is VerdictKind.FORWARD_LOST
+    assert port(report, "smtp").address == ELSEWHERE
+    many = [f"203.0.113.{number}" for number in range(50)]
+    watching.names.answers[HOST] = resolution(*many)
+    report = await watching.round()
+    assert [one.address for one in report.addresses] == many[:4]
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
