@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from portwatchd.diagnosis.faces import FACES
 from portwatchd.diagnosis.port import Facts, Identity, Scene
 from portwatchd.model import (
     Answer,
@@ -16,6 +17,7 @@ from portwatchd.model import (
     Protocol,
     Service,
     Stage,
+    VerdictKind,
 )
 
 ADDRESS = {Family.IPV4: "198.51.100.2", Family.IPV6: "2001:db8::2"}
@@ -74,6 +76,7 @@ scenes = st.builds(
     server_answers=st.booleans(),
     forward_seen=st.booleans(),
     router_alive=st.booleans(),
+    stranger=st.booleans(),
     other_family_alive=st.booleans(),
     distance=st.builds(Distance, hops=st.sampled_from([None, 0, 3]), method=st.sampled_from(HopMethod)),
     router=st.sampled_from([None, ROUTER6]),
@@ -93,4 +96,6 @@ def all_facts(draw: st.DrawFn) -> Facts:
         identity=draw(st.sampled_from(Identity)),
         control_lost=draw(st.booleans()),
         scene=draw(scenes),
+        sibling=draw(st.sampled_from([None, *VerdictKind])),
+        face=draw(st.sampled_from([None, *FACES])),
     )
