@@ -27,7 +27,7 @@ def diagnose(ports: Sequence[PortReport]) -> Diagnosis:
     if all(dead.values()):
         return Diagnosis(_whole_school(judged), tuple(judged))
     for family, kind in ((Family.IPV4, DiagnosisKind.IPV4_LOST), (Family.IPV6, DiagnosisKind.IPV6_LOST)):
-        if dead.get(family):
+        if dead.get(family) and _lives(judged, family):
             return Diagnosis(kind, tuple(p for p in judged if p.family is family))
     for kind, concerns in _SINGLE_PORTS:
         concerned = tuple(p for p in ports if concerns(p))
@@ -38,6 +38,12 @@ def diagnose(ports: Sequence[PortReport]) -> Diagnosis:
 
 def _all_dead(judged: Sequence[PortReport], family: Family) -> bool:
     return all(p.verdict.kind in DEAD for p in judged if p.family is family)
+
+
+def _lives(judged: Sequence[PortReport], lost: Family) -> bool:
+    """Whether the server is there over the other family: another machine in its place is no sign of its life."""
+    gone = DEAD | {VerdictKind.WRONG_DEVICE}
+    return any(p.verdict.kind not in gone for p in judged if p.family is not lost)
 
 
 def _whole_school(judged: Sequence[PortReport]) -> DiagnosisKind:
