@@ -52,9 +52,9 @@ class Notifier:
         """Say one line for people."""
         self._send(STATUS=status)
 
-    def alive(self) -> None:
+    def alive(self, status: str) -> None:
         """Give a life sign."""
-        self._send(**{LIFE_SIGN: "1"})
+        self._send(**{LIFE_SIGN: "1"}, STATUS=status)
 
     def _send(self, **states: str) -> None:
         if not self._address:

@@ -87,9 +87,10 @@ class Pulse:
             self._fail("the event loop is late", now - slept - period)
             return
         self._weak = False
-        self._notifier.status(self._status())
         if patience:
-            self._notifier.alive()
+            self._notifier.alive(self._status())
+        else:
+            self._notifier.status(self._status())
 
     def _fail(self, reason: str, seconds: float) -> None:
         """Withhold the life sign; logged once, since it may last until the manager ends the daemon."""
@@ -105,4 +106,4 @@ def status_line(diagnoses: Iterable[DiagnosisKind], watched: int) -> str:
     parts = [f"{counts[kind]} {kind.value}" for kind in (DiagnosisKind.OK, *WORSE) if counts[kind]]
     if waiting := watched - counts.total():
         parts.append(f"{waiting} not looked at yet")
-    return f"watching {watched} schools: {', '.join(parts)}" if parts else "watching no schools"
+    return f"watching {watched} school{'s'[: watched != 1]}: {', '.join(parts)}" if parts else "watching no schools"
