@@ -77,7 +77,7 @@ class School(Site):
         self.mail: Daemon[MailSettings] = put("mail", server, MailSettings(host, good), mail)
         self.mailboxes: Daemon[MailboxSettings] = put("mailboxes", server, MailboxSettings(host, good), mailboxes)
         self.ldap: Daemon[LdapSettings] = put("ldap", server, LdapSettings(host, good), ldap)
-        self.nas_ssh: Daemon[SshSettings] = put("nas-ssh", nas, SshSettings(host_key()), ssh)
+        self.nas_ssh: Daemon[SshSettings] = put("nas-ssh", nas, SshSettings(host_key(), names_debian=False), ssh)
         self.nas_web: Daemon[WebSettings] = put("nas-web", nas, _synology(), web)
         self.router_ssh: Daemon[SshSettings] = put("router-ssh", router, SshSettings(host_key()), ssh)
         self.router_web: Daemon[WebSettings] = put("router-web", router, _fritzbox(), web)

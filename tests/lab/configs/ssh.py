@@ -19,6 +19,8 @@ class SshSettings:
     port: int = 22
     max_startups: str = "10:30:100"
     """`0` refuses every client in SSH's own way, before the banner."""
+    names_debian: bool = True
+    """Whether the identification names Debian's package, as no other machine's does."""
 
 
 def ssh(settings: SshSettings, home: Path) -> Recipe:
@@ -33,6 +35,7 @@ UseDNS no
 PermitRootLogin no
 PasswordAuthentication no
 MaxStartups {settings.max_startups}
+DebianBanner {"yes" if settings.names_debian else "no"}
 """
     return Recipe(
         argv=("/usr/sbin/sshd", "-D", "-e", "-f", f"{home}/sshd_config"),

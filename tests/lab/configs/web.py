@@ -26,6 +26,8 @@ class Acme(Enum):
     """Files below it are served; any other name is 404."""
     REDIRECTED = "redirected"
     FORBIDDEN = "forbidden"
+    CLOSED = "closed"
+    """The connection ends without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def web(settings: WebSettings, home: Path) -> Recipe:
         Acme.SERVED: f"root {home};",
         Acme.REDIRECTED: onward,
         Acme.FORBIDDEN: "return 403;",
+        Acme.CLOSED: "return 444;",
     }[settings.acme]
     servers = []
     if settings.plain_ports:
