@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portwatchd.diagnosis.policies import certificate_policies
-from portwatchd.model import Policy
+from portwatchd.diagnosis.policies import CAUSE, certificate_policies, name_the_cause
+from portwatchd.model import Family, Policy, PolicyFact, PortReport, Proof, Protocol, Service, Verdict, VerdictKind
 from tests.unit.diagnosis.facts import certificate
 
 DAY = 86400.0
@@ -39,3 +41,36 @@ def test_every_certificate_and_time_has_both_policies(not_before: float, life: f
         Policy.CERTIFICATE_VALID,
         Policy.CERTIFICATE_FRESH,
     ]
+
+
+LATE = PolicyFact(Policy.CERTIFICATE_FRESH, holds=False, reason="not renewed in time, 5 days left")
+HTTP = Service("http", Protocol.HTTP, 80, 80, policies=frozenset({Policy.ACME_REACHABLE}))
+IMAPS = Service("imaps", Protocol.IMAPS, 993, 993, policies=frozenset({Policy.CERTIFICATE_FRESH}))
+SHUT = PolicyFact(Policy.ACME_REACHABLE, holds=False)
+OPEN = PolicyFact(Policy.ACME_REACHABLE, holds=True)
+
+
+def port(service: Service, kind: VerdictKind, *facts: PolicyFact) -> PortReport:
+    return PortReport(service, Family.IPV4, "198.51.100.2", Verdict(kind, Proof.ANSWER), 0.0, None, policies=facts)
+
+
+@pytest.mark.parametrize(
+    ("http", "named"),
+    [
+        (port(HTTP, VerdictKind.OK, OPEN), False),
+        (port(HTTP, VerdictKind.OK, SHUT), True),
+        (port(HTTP, VerdictKind.FORWARD_LOST, OPEN), True),
+        (port(HTTP, VerdictKind.ROUTER_ANSWERS), True),
+        (port(HTTP, VerdictKind.BLOCKED_HERE), False),
+        (port(HTTP, VerdictKind.UNKNOWN), False),
+    ],
+)
+def test_a_port_80_that_is_lost_is_named_as_the_cause_of_a_late_renewal(http: PortReport, named: bool) -> None:
+    first, second = name_the_cause([http, port(IMAPS, VerdictKind.OK, LATE)])
+    assert first == http
+    assert second.policies[0].reason == (f"{LATE.reason}: {CAUSE}" if named else LATE.reason)
+
+
+def test_a_renewal_in_time_needs_no_cause() -> None:
+    ports = (port(HTTP, VerdictKind.FORWARD_LOST), port(IMAPS, VerdictKind.OK, replace(LATE, holds=True)))
+    assert name_the_cause(ports) == ports
