@@ -168,7 +168,7 @@ def _details(port: PortReport, lang: str) -> Iterator[str]:
         yield words.outcome_words(seen.outcome, lang)
     for fact in port.policies:
         if fact.holds is False:
-            reason = f" ({fact.reason})" if fact.reason else ""
+            reason = f" ({words.reason_words(fact.reason, lang)})" if fact.reason else ""
             yield say(NOT_MET, lang).format(f"{words.policy_words(fact.policy, lang)}{reason}")
 
 

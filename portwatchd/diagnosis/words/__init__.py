@@ -3,6 +3,7 @@
 from portwatchd.diagnosis.words.details import detail_words
 from portwatchd.diagnosis.words.language import LANGUAGES, choose_language, say
 from portwatchd.diagnosis.words.lists import bounded, spans
+from portwatchd.diagnosis.words.reasons import reason_words
 from portwatchd.diagnosis.words.remedies import remedy
 from portwatchd.diagnosis.words.sentences import summary
 from portwatchd.diagnosis.words.tables import (
@@ -22,6 +23,7 @@ __all__ = [
     "outcome_words",
     "policy_words",
     "proof_words",
+    "reason_words",
     "remedy",
     "say",
     "spans",

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.faces import FACES
+from portwatchd.diagnosis.words.reasons import reason_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,4 +73,4 @@ def detail_words(detail: str, lang: str) -> str:
     for pattern, german in _PATTERNS:
         if match := pattern.fullmatch(detail):
             return german.format(match[1])
-    return detail
+    return reason_words(detail, lang)
