@@ -30,6 +30,8 @@ class Scenario:
     ports: Mapping[str, str] = field(default_factory=dict)
     boxed: bool = False
     """It happens to the school behind a provider's box."""
+    everywhere: bool = False
+    """It happens to every school at once: it is about the monitor."""
     range_lost: tuple[int, ...] | None = None
     exposed: bool | None = None
     method: str | None = None
@@ -253,6 +255,7 @@ SCENARIOS = (
         lambda lab, _school: lab.provider.block_monitor(25),
         "ok",
         {"4/25": "blocked_here contrast", "6/25": "blocked_here contrast"},
+        everywhere=True,
     ),
     Scenario(
         "the name is gone",
@@ -260,13 +263,14 @@ SCENARIOS = (
         "dns_failed",
         {"4/*": "unknown", "6/*": "unknown"},
     ),
-    Scenario("the resolver is dead", lambda lab, _school: lab.dns.kill(), "ok"),
+    Scenario("the resolver is dead", lambda lab, _school: lab.dns.kill(), "ok", everywhere=True),
     *(
         Scenario(
             f"the monitor's uplink is cut ({how.value})",
             _cut_monitor(how),
             "unknown",
             {"4/*": "unknown", "6/*": "unknown"},
+            everywhere=True,
         )
         for how in Cut
     ),
