@@ -87,9 +87,10 @@ async def test_a_stranger_never_counts_as_up_on_its_plain_ports_either() -> None
     await audits(watching, 1)
     for number in LISTED:
         line.ports[number] = Situation.NAS if number in PLAIN else Situation.LOST
+    found = await watching.round()
     for _turn in range(12):
-        found = await watching.round()
         assert not port(found, "http").up
         assert not port(found, "ftp-data").up
         await watching.clock.sleep(60)
+        found = await watching.round()
     assert says(found, "ssh") == (VerdictKind.WRONG_DEVICE, Proof.IDENTITY)
