@@ -1,0 +1,1 @@
+"""The dashboards as files: what needs no Prometheus and no Grafana to be tested."""
