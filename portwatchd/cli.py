@@ -8,21 +8,19 @@ import errno
 import io
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TextIO, cast
 
 from portwatchd import __version__
-from portwatchd.config import Config, duration, values
+from portwatchd.config import Config, duration
 from portwatchd.config.load import built_in_profiles, load
 from portwatchd.config.problem import ConfigError, Refused
 from portwatchd.diagnosis.words import LANGUAGES, choose_language, say
 from portwatchd.model import DiagnosisKind, Family, Report, Words
-from portwatchd.options import DEFAULT_LISTEN_ADDRESS, ListenAddress, LogFormat, LogLevel, RunOptions
+from portwatchd.runcommand import add_run
 from portwatchd.selection import DEFAULT_PROFILE, UsageError, Wanted, select
 
 WELL, LOST, USAGE, NOT_JUDGED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
@@ -86,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"portwatchd {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_run(commands.add_parser("run", help="watch the schools of a configuration", allow_abbrev=False))
+    add_run(commands.add_parser("run", help="watch the schools of a configuration", allow_abbrev=False))
     _add_check(commands.add_parser("check", help="diagnose schools once", epilog=STATUSES, allow_abbrev=False))
     config = commands.add_parser("config", help="check or show a configuration", allow_abbrev=False)
     topics = config.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -104,29 +102,6 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="watch three simulated schools", allow_abbrev=False)
     demo.set_defaults(command=_demo)
     return parser
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config.file", dest="config_file", type=Path, required=True, metavar="PATH")
-    parser.add_argument(
-        "--web.listen-address",
-        dest="listen_addresses",
-        type=listen_address,
-        action="append",
-        metavar="ADDR",
-        help=f"HOST:PORT, [IPV6]:PORT or :PORT; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
-    )
-    parser.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow POST /-/reload")
-    parser.add_argument(
-        "--storage.path",
-        dest="storage_path",
-        type=Path,
-        metavar="PATH",
-        help="the history's file, in place of the configuration's",
-    )
-    parser.add_argument("--log.level", dest="log_level", choices=[*map(str, LogLevel)], default="info")
-    parser.add_argument("--log.format", dest="log_format", choices=[*map(str, LogFormat)], default="logfmt")
-    parser.set_defaults(command=_run)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -186,43 +161,12 @@ def _add_language(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", choices=LANGUAGES, help="language of the words (default: that of LC_ALL or LANG)")
 
 
-def listen_address(text: str) -> ListenAddress:
-    """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT`."""
-    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]*)):([0-9]{1,5})", text)
-    if not match or int(match[3]) > values.PORT_LIMIT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT, [IPV6]:PORT or :PORT")
-    host = match[1] or match[2]
-    try:
-        if match[1] or re.fullmatch("[0-9.]+", host):
-            ip_address(host)
-        elif host:
-            values.host_name(host)
-    except (Refused, ValueError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return ListenAddress(host, int(match[3]))
-
-
 def exit_status(reports: Sequence[Report]) -> int:
     """Return the status of a check. A loss outweighs a school that could not be judged: it can be mended."""
     kinds = {report.diagnosis.kind for report in reports}
     if kinds - {DiagnosisKind.OK, DiagnosisKind.UNKNOWN}:
         return LOST
     return NOT_JUDGED if DiagnosisKind.UNKNOWN in kinds else WELL
-
-
-def _run(options: argparse.Namespace) -> int:
-    from portwatchd import app
-
-    return app.run(
-        RunOptions(
-            config_file=options.config_file,
-            listen_addresses=tuple(options.listen_addresses or (DEFAULT_LISTEN_ADDRESS,)),
-            enable_lifecycle=options.lifecycle,
-            storage_path=options.storage_path,
-            log_level=LogLevel(options.log_level),
-            log_format=LogFormat(options.log_format),
-        )
-    )
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
+
+from portwatchd.config import values
+from portwatchd.config.problem import Refused
 
 
 class ListenAddress(NamedTuple):
@@ -17,6 +22,22 @@ class ListenAddress(NamedTuple):
     def __str__(self) -> str:
         """As it is written: `host:port`, an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def listen_address(text: str) -> ListenAddress:
+    """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; ValueError says what is wrong with it."""
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]*)):([0-9]{1,5})", text)
+    if not match or int(match[3]) > values.PORT_LIMIT:
+        raise ValueError(f"{text!r} is no HOST:PORT, [IPV6]:PORT or :PORT")
+    host = match[1] or match[2]
+    try:
+        if match[1] or re.fullmatch("[0-9.]+", host):
+            ip_address(host)
+        elif host:
+            values.host_name(host)
+    except Refused as refused:
+        raise ValueError(str(refused)) from None
+    return ListenAddress(host, int(match[3]))
 
 
 DEFAULT_LISTEN_ADDRESS = ListenAddress("127.0.0.1", 10052)
@@ -44,6 +65,10 @@ class RunOptions:
 
     config_file: Path
     listen_addresses: tuple[ListenAddress, ...] = (DEFAULT_LISTEN_ADDRESS,)
+    web_config_file: Path | None = None
+    """Who may ask, in exporter-toolkit's format; None lets everybody who can connect."""
+    systemd_socket: bool = False
+    """Listen on sockets that systemd hands over, and on the addresses only where some are named."""
     enable_lifecycle: bool = False
     storage_path: Path | None = None
     """In place of the configuration's own path; None leaves that."""

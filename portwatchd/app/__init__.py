@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def run(options: RunOptions) -> int:
-    """Run the daemon until SIGINT or SIGTERM and return 0. Raises ConfigError, and OSError where it cannot listen."""
+    """Run the daemon until SIGINT or SIGTERM and return 0. Raises ConfigError, and CannotListen."""
     config = load(options.config_file)
     journal.configure(options.log_level, options.log_format)
     return _loop(lambda: Daemon(config, options).run())

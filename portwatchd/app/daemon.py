@@ -25,11 +25,14 @@ from portwatchd.rounds.conduct import conduct
 from portwatchd.scheduler import Scheduler
 from portwatchd.systemd.notify import Notifier
 from portwatchd.systemd.pulse import Pulse, status_line
-from portwatchd.web.serve import WebServer
+from portwatchd.systemd.sockets import listen_fds
+from portwatchd.web.gate import Gate
+from portwatchd.web.serve import CannotListen, WebServer
 from portwatchd.web.server import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
+    from socket import socket
     from typing import Any
 
     from portwatchd.app.workshop import Workshop
@@ -59,6 +62,7 @@ class Daemon:
         self._clock = SystemClock()
         self._started = self._clock.monotonic()
         self._reading = asyncio.Lock()
+        self._gate = Gate(options.web_config_file)
         self._pulse = Pulse(Notifier.of(os.environ), self._clock, self._status)
 
     async def run(self) -> int:
@@ -114,8 +118,9 @@ class Daemon:
                     reload=reload if self._options.enable_lifecycle else None,
                     events=events,
                 ),
+                self._gate,
             )
-            addresses = await site.start([str(address) for address in self._options.listen_addresses])
+            addresses = await site.start(self._options.listen_addresses, sockets=self._handed_over())
             log.info("started", schools=len(self._fleet.inventory), listening=", ".join(addresses))
             try:
                 discovery.refit(self._config)
@@ -126,6 +131,15 @@ class Daemon:
                 await site.stop()
         log.info("stopped")
         return 0
+
+    def _handed_over(self) -> list[socket]:
+        """Return the sockets that come open from systemd."""
+        if not self._options.systemd_socket:
+            return []
+        try:
+            return listen_fds()
+        except OSError as error:
+            raise CannotListen(error.errno, error.strerror) from None
 
     def _watched(self) -> Collection[School]:
         return self._fleet.inventory.values()

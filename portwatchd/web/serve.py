@@ -1,82 +1,121 @@
-"""Listening: addresses as the command line gives them, sockets that come open, and the stop."""
+"""Listening: sockets for the addresses of the command line, sockets that come open, and the stop."""
 
 from __future__ import annotations
 
-import ssl
+import asyncio
+import errno
+import logging
+import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from socket import socket
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-DEFAULT_ADDRESS = "127.0.0.1:10052"
+from portwatchd.options import ListenAddress
+from portwatchd.web.door import Door
+from portwatchd.web.gate import Gate
+
 GRACE_SECONDS = 5.0
 """How long answers under way may take once the daemon stops."""
-BACKLOG = 256
-"""Connections that wait to be accepted."""
+BACKLOG = 4096
+"""Connections that wait to be accepted: more than a crowd, whose SYNs would be lost and repeated a second later."""
+NO_SUCH_FAMILY = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen. No host means every address of both families."""
-
-    host: str | None
-    port: int
+LOGGER = logging.getLogger("portwatchd.web")
 
 
-def parse_address(text: str) -> Address:
-    """Return `host:port`, `:port` or `[::1]:port`; ValueError says what is wrong with it."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f"listen address {text!r} is not host:port, :port or [host]:port")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(f"listen address {text!r}: an IPv6 address stands in brackets, as in [::1]:10052")
-    return Address(host or None, int(port))
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record of aiohttp's is worth a line: what is no HTTP comes from outside, at any rate."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+LOGGER.addFilter(_is_news)
+
+
+class CannotListen(OSError):
+    """An address or a socket cannot be had."""
 
 
 class WebServer:
     """An application that listens until it is stopped."""
 
-    def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=GRACE_SECONDS)
+    def __init__(self, app: web.Application, gate: Gate | None = None) -> None:
+        """`gate` says who may ask; without one everybody may."""
+        self._gate = gate or Gate(None)
+        self._door = Door(self._gate.tls)
+        app.middlewares.insert(0, self._door.attend)
+        app.middlewares.append(self._gate.admit)
+        app.on_response_prepare.append(self._gate.dress)
+        self._runner = web.AppRunner(
+            app, logger=LOGGER, access_log=None, handle_signals=False, shutdown_timeout=GRACE_SECONDS
+        )
 
-    async def start(
-        self,
-        addresses: Sequence[str] = (DEFAULT_ADDRESS,),
-        *,
-        sockets: Iterable[socket] = (),
-        tls: ssl.SSLContext | None = None,
-    ) -> list[str]:
-        """Listen on all of them and return where; OSError names the address that cannot be had, and nothing listens."""
-        parsed = [parse_address(text) for text in addresses]
-        await self._runner.setup()
+    async def start(self, addresses: Sequence[ListenAddress], *, sockets: Iterable[socket.socket] = ()) -> list[str]:
+        """Listen on all of them and return where. CannotListen names what cannot be had, and then nothing listens."""
+        listening = list(sockets)
         try:
-            for given in sockets:
-                await web.SockSite(self._runner, given, ssl_context=tls, backlog=BACKLOG).start()
-            for text, address in zip(addresses, parsed, strict=True):
-                await self._listen(text, address, tls)
+            for address in addresses:
+                listening += await _bound(address)
+            await self._runner.setup()
         except BaseException:
-            await self._runner.cleanup()
+            for one in listening:
+                one.close()
             raise
-        return [_shown(name) for name in self._runner.addresses]
-
-    async def _listen(self, text: str, address: Address, tls: ssl.SSLContext | None) -> None:
-        try:
-            await web.TCPSite(
-                self._runner, address.host, address.port, ssl_context=tls, backlog=BACKLOG, reuse_address=True
-            ).start()
-        except OSError as error:
-            raise OSError(error.errno, f"cannot listen on {text}: {error.strerror or error}") from error
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - for the type: it is there once the runner is set up
+        self._door.handler = server
+        where = [_shown(one.getsockname()) for one in listening]
+        for one in listening:
+            self._door.open(one)
+        return where
 
     async def stop(self) -> None:
         """Listen no more, let answers under way end, and close."""
+        await self._door.close()
         await self._runner.cleanup()
+        self._door.clear()
+        self._gate.close()
+
+
+async def _bound(address: ListenAddress) -> list[socket.socket]:
+    """The sockets of one address: one for each of its families."""
+    loop = asyncio.get_running_loop()
+    made: list[socket.socket] = []
+    try:
+        found = await loop.getaddrinfo(
+            address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, name in dict.fromkeys(found):
+            try:
+                made.append(_listening(family, kind, protocol, name))
+            except OSError as error:
+                # A machine without IPv6 can still be listened to at all its addresses.
+                if address.host or error.errno not in NO_SUCH_FAMILY:
+                    raise
+        if not made:
+            raise OSError(errno.EADDRNOTAVAIL, "there is no such address")
+    except OSError as error:
+        for one in made:
+            one.close()
+        raise CannotListen(error.errno, f"cannot listen on {address}: {error.strerror or error}") from error
+    return made
+
+
+def _listening(family: int, kind: int, protocol: int, name: object) -> socket.socket:
+    one = socket.socket(family, kind, protocol)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(name)  # type: ignore[arg-type] # what getaddrinfo gave
+        one.listen(BACKLOG)
+    except BaseException:
+        one.close()
+        raise
+    return one
 
 
 def _shown(name: object) -> str:
     """A socket's name as people write it."""
-    if isinstance(name, tuple):
-        return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
-    return str(name)
+    return str(ListenAddress(name[0], name[1])) if isinstance(name, tuple) else str(name)

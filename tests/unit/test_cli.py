@@ -4,15 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
 
 from portwatchd import __version__
-from portwatchd.cli import exit_status, listen_address, main
+from portwatchd.cli import exit_status, main
 from portwatchd.model import DiagnosisKind
-from portwatchd.options import ListenAddress
+from portwatchd.options import DEFAULT_LISTEN_ADDRESS, ListenAddress, listen_address
 from tests.unit.reports import report
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +47,7 @@ def config(tmp_path: Path) -> Path:
         ("run", "required: --config.file"),
         ("run --config.file=/none/x.yml --web.listen-address=10052", "no HOST:PORT"),
         ("run --config.file=/none/x.yml --log.format=xml", "invalid choice: 'xml'"),
-        ("run --config.file=/none/x.yml --web.config.file=y", "unrecognized arguments: --web.config.file=y"),
+        ("run --config.file=/none/x.yml --web.config.fil=y", "unrecognized arguments: --web.config.fil=y"),
         ("run --config.file=/none/x.yml", "/none/x.yml: cannot be read: No such file or directory"),
         ("run --conf=/none/x.yml", "required: --config.file"),
         ("check", "portwatchd check: name a HOST, or a configuration with --config.file=PATH"),
@@ -209,6 +208,8 @@ def test_a_loss_outweighs_what_could_not_be_judged(kinds: list[DiagnosisKind], s
         ("[::]:80", "::", 80),
         ("[2001:db8::1]:443", "2001:db8::1", 443),
         ("localhost:0", "localhost", 0),
+        ("monitor.example.org:65535", "monitor.example.org", 65535),
+        (str(DEFAULT_LISTEN_ADDRESS), "127.0.0.1", 10052),
     ],
 )
 def test_listen_addresses(text: str, host: str, port: int) -> None:
@@ -220,5 +221,5 @@ def test_listen_addresses(text: str, host: str, port: int) -> None:
     "text", ["", "80", "a", "a:", "a:b", "::1:80", "[::1]", "[x]:80", "1.2.3:80", "a:70000", "-a:80", "a:٣"]
 )
 def test_bad_listen_addresses(text: str) -> None:
-    with pytest.raises(ArgumentTypeError):
+    with pytest.raises(ValueError, match=r"is no |neither|does not appear|letters"):
         listen_address(text)

@@ -14,12 +14,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from portwatchd.metrics.own import OwnMetrics
 from portwatchd.metrics.store import MetricStore
 from portwatchd.model import DiagnosisKind, Report
+from portwatchd.options import ListenAddress
 from portwatchd.web.api import school_json
 from portwatchd.web.serve import WebServer
 from portwatchd.web.server import create_app
 from tests.unit.reports import SCHOOL, report
 
 ODD = 'gym/süd ?#%20&"<b>'
+
+ANY = ListenAddress("127.0.0.1", 0)
 
 
 def of(name: str, kind: DiagnosisKind = DiagnosisKind.OK) -> Report:
@@ -57,7 +60,7 @@ async def served(world: World, *, lifecycle: bool = False) -> AsyncIterator[aioh
         reload=world.reload if lifecycle else None,
     )
     server = WebServer(app)
-    (where,) = await server.start(["127.0.0.1:0"])
+    (where,) = await server.start([ANY])
     world.origin = f"http://{where}"
     try:
         async with aiohttp.ClientSession(world.origin, auto_decompress=False) as client:

@@ -1,0 +1,75 @@
+"""Owns the options of `portwatchd run`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from portwatchd.options import DEFAULT_LISTEN_ADDRESS, ListenAddress, LogFormat, LogLevel, RunOptions, listen_address
+from portwatchd.selection import UsageError
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options, and what carries them out."""
+    parser.add_argument("--config.file", dest="config_file", type=Path, required=True, metavar="PATH")
+    parser.add_argument(
+        "--web.listen-address",
+        dest="listen_addresses",
+        type=_listen_address,
+        action="append",
+        metavar="ADDR",
+        help=f"HOST:PORT, [IPV6]:PORT or :PORT; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
+    )
+    parser.add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        type=Path,
+        metavar="PATH",
+        help="TLS, users and headers, in the format of Prometheus' exporter-toolkit",
+    )
+    parser.add_argument(
+        "--web.systemd-socket",
+        dest="systemd_socket",
+        action="store_true",
+        help="listen on the sockets of systemd's socket activation",
+    )
+    parser.add_argument("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow POST /-/reload")
+    parser.add_argument(
+        "--storage.path",
+        dest="storage_path",
+        type=Path,
+        metavar="PATH",
+        help="the history's file, in place of the configuration's",
+    )
+    parser.add_argument("--log.level", dest="log_level", choices=[*map(str, LogLevel)], default="info")
+    parser.add_argument("--log.format", dest="log_format", choices=[*map(str, LogFormat)], default="logfmt")
+    parser.set_defaults(command=_run)
+
+
+def _listen_address(text: str) -> ListenAddress:
+    try:
+        return listen_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _run(options: argparse.Namespace) -> int:
+    from portwatchd import app
+    from portwatchd.web.serve import CannotListen
+
+    usual = () if options.systemd_socket else (DEFAULT_LISTEN_ADDRESS,)
+    try:
+        return app.run(
+            RunOptions(
+                config_file=options.config_file,
+                listen_addresses=tuple(options.listen_addresses or usual),
+                web_config_file=options.web_config_file,
+                systemd_socket=options.systemd_socket,
+                enable_lifecycle=options.lifecycle,
+                storage_path=options.storage_path,
+                log_level=LogLevel(options.log_level),
+                log_format=LogFormat(options.log_format),
+            )
+        )
+    except CannotListen as error:
+        raise UsageError(f"portwatchd run: {error.strerror}") from None
