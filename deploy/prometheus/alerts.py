@@ -1,0 +1,475 @@
+"""Owns the alerts: when each fires, how grave it is, what it tells people, and why it waits as long as it does."""  # noqa: INP001 - a script's part
+
+# ruff: noqa: E501, ISC004 - a sentence for people is more easily read in one line
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from faults import FAMILY, SCHOOL
+
+from portwatchd.diagnosis.words import remedies, sentences
+from portwatchd.model import Words
+
+NONE = Words("", "")
+FAMILY_NAME = '{{ if eq $labels.family "ipv6" }}IPv6{{ else }}IPv4{{ end }}'
+ONE_PORT = f"{{{{ $labels.port }}}} ({{{{ $labels.port_name }}}}, {FAMILY_NAME})"
+THESE = Words("the ports named here", "die genannten Ports")
+ON_THESE = Words("the services named here", "die genannten Dienste")
+
+WITH_PROOF = (
+    '{{ with query (printf "count by (verdict, proof) (portwatch_port_verdict{school=%q,family=%q,port=%q})" '
+    "$labels.school $labels.family $labels.port) }}{{ with first . }}"
+)
+PROOF = Words(
+    f' {WITH_PROOF}Verdict: {{{{ label "verdict" . }}}}, by proof: {{{{ label "proof" . }}}}.{{{{ end }}}}{{{{ end }}}}',
+    f' {WITH_PROOF}Urteil: {{{{ label "verdict" . }}}}, Beweis: {{{{ label "proof" . }}}}.{{{{ end }}}}{{{{ end }}}}',
+)
+UNREACHED = (
+    '{{ range $i, $p := query (printf "count by (port, port_name) (portwatch_port_up{school=%q%FAMILY%} == 0)" '
+    '$labels.school) | sortByLabel "port" }}{{ if $i }}, {{ end }}'
+    '{{ label "port" $p }} ({{ label "port_name" $p }}){{ end }}'
+)
+FACTS = Words(
+    ' Host {{ $labels.host }}, profile {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
+    '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
+    '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
+    ' Host {{ $labels.host }}, Profil {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
+    '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
+    '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
+)
+
+
+def _service_words(label: str) -> str:
+    """Return the template of a service's consequence: the school's own profile first, then anybody's."""
+    table = "portwatch:service_words:info{port_name=%q,profile=%q}"
+    own = f'{{{{ with query (printf "{table}" $labels.port_name $labels.profile) }}}}'
+    any_ = f'{{{{ with query (printf "{table}" $labels.port_name "") }}}}'
+    said = f'{{{{ first . | label "{label}" }}}}'
+    return f"{own}{said}{{{{ else }}}}{any_}{said}{{{{ end }}}}{{{{ end }}}}"
+
+
+ELSEWHERE = (
+    '{{ with query (printf "portwatch_port_up{school=%q,port=%q,family!=%q} == 1" '
+    "$labels.school $labels.port $labels.family) }}"
+)
+OTHER = '{{ if eq $labels.family "ipv6" }}IPv4{{ else }}IPv6{{ end }}'
+OF_SERVICE = Words(
+    f"{_service_words('consequence')}{ELSEWHERE} Over {OTHER} it still works.{{{{ end }}}}",
+    f"{_service_words('consequence_de')}{ELSEWHERE} Über {OTHER} geht es noch.{{{{ end }}}}",
+)
+
+
+def _policy_words(label: str) -> str:
+    return (
+        '{{ with query (printf "portwatch:policy_words:info{policy=%q}" $labels.policy) }}'
+        f'{{{{ first . | label "{label}" }}}}{{{{ end }}}}'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert as people know it; it may become several rules, one a severity."""
+
+    name: str
+    cause: str
+    """One cause at one school is one notification, however many alerts it takes."""
+    rules: tuple[tuple[str, str], ...]
+    """Severity and expression of each."""
+    wait: str
+    keep: str
+    why: str
+    title: Words
+    summary: Words
+    description: Words = NONE
+    consequence: Words = NONE
+    remedy: Words = NONE
+    of_school: bool = True
+
+
+def _fill(words: Words, what: Words) -> Words:
+    return Words(words.en.format(what.en), words.de.format(what.de))
+
+
+def _plus(*parts: Words) -> Words:
+    return Words("".join(part.en for part in parts).strip(), "".join(part.de for part in parts).strip())
+
+
+def _whole(
+    name: str, cause: str, severity: str, wait: str, why: str, title: Words, summary: Words, remedy: Words
+) -> Alert:
+    """Return an alert on a school, or on one of its address families."""
+    family = ',family=\\"' + cause[:4] + '\\"' if cause.startswith("ipv") else ""
+    unreached = UNREACHED.replace("%FAMILY%", family)
+    return Alert(
+        name,
+        cause,
+        ((severity, f'portwatch:school_fault:info{{diagnosis="{cause}"}}'),),
+        wait,
+        "2m",
+        why,
+        title,
+        _plus(Words("{{ $labels.school }}: ", "{{ $labels.school }}: "), summary),
+        _plus(Words(f"Not reachable: {unreached}.", f"Nicht erreichbar: {unreached}."), FACTS),
+        Words(
+            "From outside nothing that these ports serve can be used.",
+            "Von außen geht nichts, was diese Ports bedienen.",
+        )
+        if family
+        else Words(
+            "From outside no service of the school can be used, and no mail arrives.",
+            "Von außen ist kein Dienst der Schule nutzbar, und es kommt keine E-Mail an.",
+        ),
+        remedy,
+    )
+
+
+def _ports(
+    name: str, cause: str, verdicts: str, wait: str, why: str, words: tuple[Words, Words, Words], critical: str
+) -> Alert:
+    """Return an alert on single ports; the severity follows from what their loss means."""
+    title, summary, remedy = words
+    chosen = f'portwatch:port_fault:required{{verdict=~"{verdicts}"'
+    return Alert(
+        name,
+        cause,
+        (
+            ("critical", f'max without (verdict) ({chosen},port_name=~"{critical}"}} == 1)'),
+            ("warning", f'max without (verdict) ({chosen},port_name!~"{critical}"}} == 1)'),
+            ("info", f"max without (verdict) ({chosen}}} == 0)"),
+        ),
+        wait,
+        "2m",
+        why,
+        _plus(Words(f"{ONE_PORT} ", f"{ONE_PORT} "), title),
+        _plus(
+            Words("{{ $labels.school }}: ", "{{ $labels.school }}: "),
+            _fill(summary, Words(ONE_PORT, ONE_PORT)),
+            Words(".", "."),
+        ),
+        _plus(PROOF, FACTS),
+        OF_SERVICE,
+        remedy,
+    )
+
+
+def school_alerts(critical: str) -> list[Alert]:
+    """Return the alerts on schools and their ports; `critical` matches the names of services whose loss cannot wait."""
+    s, r = sentences, remedies
+    host = "{{ $labels.host }}"
+    return [
+        _whole(
+            "PortwatchDNSFailed",
+            "dns_failed",
+            "critical",
+            "5m",
+            "A name that has just moved, or a name server that restarts, is back within minutes.",
+            Words("name not found", "Name nicht auflösbar"),
+            Words(s.DNS_FAILED.en.format(host=host), s.DNS_FAILED.de.format(host=host)),
+            Words(r.DNS.en.format(host=host), r.DNS.de.format(host=host)),
+        ),
+        _whole(
+            "PortwatchLineDown",
+            "line_down",
+            "critical",
+            "3m",
+            "A router that dials in anew or restarts after an update is back within three minutes.",
+            Words("line down", "Leitung tot"),
+            s.LINE_DOWN,
+            r.LINE,
+        ),
+        _whole(
+            "PortwatchServerDown",
+            "server_down",
+            "critical",
+            "5m",
+            "A server that restarts after an update is back within five minutes.",
+            Words("server down", "Server aus"),
+            s.SERVER_DOWN,
+            r.SERVER,
+        ),
+        _whole(
+            "PortwatchAllForwardsLost",
+            "all_forwards_lost",
+            "critical",
+            "1m",
+            "The daemon has confirmed it already, and a forward does not come back by itself. One minute is what the "
+            "monitor needs to see that it is the masses.",
+            Words("all forwards lost", "alle Weiterleitungen fehlen"),
+            s.ALL_LOST,
+            r.ALL_LOST,
+        ),
+        _whole(
+            "PortwatchIPv4Lost",
+            "ipv4_lost",
+            "critical",
+            "3m",
+            "As a dead line: a line that dials in anew may have one family some minutes before the other.",
+            Words("IPv4 lost", "IPv4 verloren"),
+            s.IPV4_LOST,
+            r.IPV4,
+        ),
+        _whole(
+            "PortwatchIPv6Lost",
+            "ipv6_lost",
+            "warning",
+            "3m",
+            "As a dead line. A warning, for whoever has IPv6 has IPv4 too.",
+            Words("IPv6 lost", "IPv6 verloren"),
+            s.IPV6_LOST,
+            r.IPV6,
+        ),
+        _ports(
+            "PortwatchForwardLost",
+            "forwards_lost",
+            "forward_lost|server_down|line_down",
+            "1m",
+            "The daemon has confirmed it already, and a forward does not come back by itself. A port that alone is as dead "
+            "as a dead line has lost its forward too.",
+            (
+                Words("not forwarded", "nicht weitergeleitet"),
+                Words("the router no longer forwards {}", "Der Router leitet {} nicht mehr weiter"),
+                Words(
+                    '{{ if eq $labels.family "ipv6" }}'
+                    + _fill(r.FORWARD_IPV6, THESE).en
+                    + "{{ else }}"
+                    + _fill(r.FORWARD, THESE).en
+                    + "{{ end }}",
+                    '{{ if eq $labels.family "ipv6" }}'
+                    + _fill(r.FORWARD_IPV6, THESE).de
+                    + "{{ else }}"
+                    + _fill(r.FORWARD, THESE).de
+                    + "{{ end }}",
+                ),
+            ),
+            critical,
+        ),
+        _ports(
+            "PortwatchRouterAnswers",
+            "forwards_lost",
+            "router_answers",
+            "1m",
+            "As a lost forward.",
+            (
+                Words("answered by the router", "vom Router selbst beantwortet"),
+                Words("the router itself answers on {}", "Der Router antwortet auf {} selbst"),
+                _fill(r.ROUTER_ANSWERS, THESE),
+            ),
+            critical,
+        ),
+        _ports(
+            "PortwatchRangeIncomplete",
+            "forwards_lost",
+            "range_incomplete",
+            "5m",
+            "A range is looked through in rotation: wait until all its holes are likely to be known, so that they come "
+            "in one notification.",
+            (
+                Words("incomplete", "unvollständig"),
+                Words(
+                    "the router forwards only a part of {}",
+                    "Der Router leitet nur einen Teil von {} weiter",
+                ),
+                _fill(r.FORWARD, THESE),
+            ),
+            critical,
+        ),
+        _ports(
+            "PortwatchWrongDevice",
+            "wrong_device",
+            "wrong_device",
+            "2m",
+            "An address that changes hands at a dial-in leads to a stranger until the name follows.",
+            (
+                Words("leads to another device", "führt zu einem anderen Gerät"),
+                _plus(Words("", ""), s.WRONG_DEVICE),
+                r.WRONG_DEVICE,
+            ),
+            critical,
+        ),
+        _ports(
+            "PortwatchServiceDown",
+            "services_down",
+            "service_down|server_filtered|service_faulty",
+            "5m",
+            "A service that is updated or restarted is back within five minutes.",
+            (
+                Words("does not serve", "versieht den Dienst nicht"),
+                Words(
+                    "the server refuses, drops or wrongly answers {}",
+                    "Der Server lehnt {} ab, verwirft es oder antwortet falsch",
+                ),
+                _plus(
+                    _fill(r.SERVICE_DOWN, ON_THESE),
+                    Words(" ", " "),
+                    Words(
+                        "If it runs, look at the server's firewall, at fail2ban (is the monitor banned?) and at the "
+                        "service's log.",
+                        "Läuft er, prüfen Sie Firewall und fail2ban des Servers (ist die Überwachung gesperrt?) und das "
+                        "Protokoll des Dienstes.",
+                    ),
+                ),
+            ),
+            critical,
+        ),
+        Alert(
+            "PortwatchExposedHostLost",
+            "exposed_host",
+            (
+                (
+                    "info",
+                    f"(portwatch_school_exposed_host == 0 and on ({FAMILY}) portwatch:exposed_host:last_seen)\n"
+                    f"* on ({SCHOOL}) group_left (%LABELS%) portwatch_school_info",
+                ),
+            ),
+            "15m",
+            "1h",
+            "Nothing that is used is lost: look twice, and do not tell every flutter.",
+            Words("no exposed host any more", "kein Exposed Host mehr"),
+            Words(
+                "{{ $labels.school }}: the router no longer forwards every port over " + FAMILY_NAME + ".",
+                "{{ $labels.school }}: Der Router leitet über " + FAMILY_NAME + " nicht mehr jeden Port weiter.",
+            ),
+            FACTS,
+            Words(
+                "What is used today still works, but services that come later will not.",
+                "Was heute genutzt wird, geht noch; Dienste, die später dazukommen, gehen nicht.",
+            ),
+            r.ALL_LOST,
+        ),
+        Alert(
+            "PortwatchPolicyViolated",
+            "policy_violated",
+            (
+                (
+                    "warning",
+                    'portwatch:policy_fault:required{policy=~"tls_offered|plaintext_refused|acme_reachable"} == 1',
+                ),
+                (
+                    "info",
+                    'portwatch:policy_fault:required{policy=~"https_redirect|hsts"}\n'
+                    'or portwatch:policy_fault:required{policy!~"certificate_valid|certificate_fresh"} == 0',
+                ),
+            ),
+            "5m",
+            "20m",
+            "Policies are looked at in audits, every 15 minutes. Kept for longer than one, for after a restart of the "
+            "daemon the first audit takes a while.",
+            Words(f"{ONE_PORT} {_policy_words('title')}", f"{ONE_PORT} {_policy_words('title_de')}"),
+            Words(
+                f"{{{{ $labels.school }}}}: {_policy_words('broken')} ({ONE_PORT}).",
+                f"{{{{ $labels.school }}}}: {_policy_words('broken_de')} ({ONE_PORT}).",
+            ),
+            FACTS,
+            Words(_policy_words("consequence"), _policy_words("consequence_de")),
+            Words(_policy_words("remedy"), _policy_words("remedy_de")),
+        ),
+        *_certificate_alerts(critical),
+    ]
+
+
+def _certificate_alerts(critical: str) -> list[Alert]:
+    """Return the alerts on certificates: not valid, about to run out, not renewed."""
+    remedy = remedies.POLICIES[sentences.Policy.CERTIFICATE_FRESH]
+    invalid = 'portwatch:policy_fault:required{policy="certificate_valid"'
+    left = "{{ $value | humanizeDuration }}"
+    fails = Words(
+        "Browsers warn, and programs refuse to connect, as soon as it has run out.",
+        "Sobald es abgelaufen ist, warnen Browser, und Programme verbinden sich nicht.",
+    )
+    return [
+        Alert(
+            "PortwatchCertificateInvalid",
+            "certificate",
+            (
+                ("critical", f'{invalid},port_name=~"{critical}"}} == 1'),
+                ("warning", f'{invalid},port_name!~"{critical}"}} == 1'),
+                ("info", f"{invalid}}} == 0"),
+            ),
+            "5m",
+            "20m",
+            "A service that loads a new certificate is through within minutes. Kept as a broken policy.",
+            Words(f"{ONE_PORT} certificate not valid", f"{ONE_PORT} Zertifikat ungültig"),
+            Words(
+                f"{{{{ $labels.school }}}}: the certificate on {ONE_PORT} is not valid.",
+                f"{{{{ $labels.school }}}}: Das Zertifikat auf {ONE_PORT} ist ungültig.",
+            ),
+            FACTS,
+            Words(_policy_words("consequence"), _policy_words("consequence_de")),
+            Words(_policy_words("remedy"), _policy_words("remedy_de")),
+        ),
+        Alert(
+            "PortwatchCertificateExpiring",
+            "certificate",
+            (
+                ("critical", "portwatch:certificate:not_after - time() > 0 < 2 * 86400"),
+                ("warning", "portwatch:certificate:not_after - time() > 0 < 7 * 86400"),
+            ),
+            "1h",
+            "20m",
+            "Days matter here, not minutes: an hour lets a renewal that is under way come through. Kept as a broken policy.",
+            Words(f"{ONE_PORT} certificate expires", f"{ONE_PORT} Zertifikat läuft ab"),
+            Words(
+                f"{{{{ $labels.school }}}}: the certificate on {ONE_PORT} runs out in {left}.",
+                f"{{{{ $labels.school }}}}: Das Zertifikat auf {ONE_PORT} läuft in {left} ab.",
+            ),
+            FACTS,
+            fails,
+            remedy,
+        ),
+        Alert(
+            "PortwatchCertificateRenewalOverdue",
+            "certificate",
+            (("info", 'portwatch:policy_fault:required{policy="certificate_fresh"}'),),
+            "1d",
+            "20m",
+            "There are weeks left. A day lets the ACME client, which tries twice a day, make up for a failed try.",
+            Words(f"{ONE_PORT} renewal overdue", f"{ONE_PORT} Erneuerung überfällig"),
+            Words(
+                f"{{{{ $labels.school }}}}: the certificate on {ONE_PORT} was not renewed in time.",
+                f"{{{{ $labels.school }}}}: Das Zertifikat auf {ONE_PORT} wurde nicht rechtzeitig erneuert.",
+            ),
+            FACTS,
+            Words(_policy_words("consequence"), _policy_words("consequence_de")),
+            Words(_policy_words("remedy"), _policy_words("remedy_de")),
+        ),
+    ]
+
+
+def disagreement(labels: str) -> Alert:
+    """Return the alert on monitors that judge a school differently."""
+    where = (
+        '{{ range query (printf "portwatch_school_diagnosis{school=%q}" $labels.school) | sortByLabel "monitor" }}'
+        '{{ label "monitor" . }}: {{ label "diagnosis" . }}. {{ end }}'
+    )
+    kinds = 'count by (school, diagnosis) (portwatch_school_diagnosis{diagnosis!="unknown"})'
+    return Alert(
+        "PortwatchMonitorsDisagree",
+        "monitors_disagree",
+        (
+            (
+                "info",
+                f"(count by (school) ({kinds}) > 1)\n"
+                f"* on (school) group_left ({labels}) max by (school, {labels}) (portwatch_school_info)",
+            ),
+        ),
+        "15m",
+        "5m",
+        "Each monitor has rounds of its own: a change reaches them minutes apart. An audit later they should agree.",
+        Words("monitors disagree", "Überwachungen uneins"),
+        Words(
+            "{{ $labels.school }}: the monitors judge the school differently.",
+            "{{ $labels.school }}: Die Überwachungen beurteilen die Schule verschieden.",
+        ),
+        _plus(Words(where, where), FACTS),
+        Words(
+            "From one place something works that does not from another: a route, a ban or a filter.",
+            "Von einem Ort geht etwas, das von einem anderen nicht geht: eine Route, eine Sperre oder ein Filter.",
+        ),
+        Words(
+            "Run portwatchd check from both places and compare; look for the monitor's address in fail2ban and in the "
+            "router's filters.",
+            "Führen Sie portwatchd check an beiden Orten aus und vergleichen Sie; suchen Sie die Adresse der Überwachung "
+            "in fail2ban und in den Filtern des Routers.",
+        ),
+    )
