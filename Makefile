@@ -19,7 +19,7 @@ PIP_PROJECT := $(PIP) install -qq --no-deps --no-build-isolation --editable .
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install test test-all check check-ruff check-format check-mypy check-imports bench lock format clean
+.PHONY: help run install test test-all check check-ruff check-format check-mypy check-imports bench deb lock format clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -58,6 +58,9 @@ check-imports:
 bench: $(STAMPS)/dev  ## measure
 	@$(BIN)/pytest tests/bench -s --timeout=900 -o python_files='bench_*.py test_*.py' $(ARGS)
 
+deb: $(STAMPS)/deb  ## dist/portwatchd_VERSION_ARCH.deb, on Debian 12
+	@deploy/deb/build.sh $(VENV)
+
 format: $(STAMPS)/dev  ## format the code and repair what ruff can repair
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
@@ -88,6 +91,10 @@ $(STAMPS)/run: $(STAMPS)/venv requirements.lock pyproject.toml
 $(STAMPS)/dev: $(STAMPS)/run dev-requirements.lock
 	@echo 'Installing the tools that check and test into $(VENV) ...'
 	@$(PIP_LOCKED) dev-requirements.lock
+	@touch $@
+
+$(STAMPS)/deb: $(STAMPS)/run deploy/deb/requirements.lock
+	@$(PIP_LOCKED) deploy/deb/requirements.lock
 	@touch $@
 
 # A python that moved away (an upgrade of the system) leaves a dead link behind: then the stamp counts for nothing.
