@@ -20,6 +20,12 @@ REQUEST_SECONDS = 10.0
 """For a whole request, and for TLS before the first: from the connect, or from the first byte after an answer."""
 IDLE_SECONDS = 150.0
 """Without a request after an answer; longer than scrapes are apart. What is left of a slow answer must go in it too."""
+REQUEST_BYTES = 65_536
+"""Of one request, pipelined ones included; the parser's own bounds on lines and fields are narrower."""
+SLICE_BYTES = 8192
+"""Given to the parser at once: what it makes of a line that is too long grows with the piece."""
+OVERRUN_SECONDS = 1.0
+"""For the answer to who said too much."""
 ACCEPT_PAUSE = 0.5
 """After an accept that failed, as where files have run out."""
 
@@ -49,6 +55,7 @@ class Guest(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.opening: asyncio.Task[None] | None = None
         self.state = State.ASKING
+        self._asked = 0
         self._until(REQUEST_SECONDS)
 
     def _until(self, seconds: float) -> None:
@@ -80,13 +87,17 @@ class Guest(asyncio.Protocol):
     def begin(self) -> None:
         """A whole request is there; how long its answer takes is for the handler to bound."""
         self.state = State.BUSY
+        if self._asked > REQUEST_BYTES:
+            return
+        self._asked = 0
         if self._timer is not None:
             self._timer.cancel()
 
     def end(self) -> None:
         """The request is answered, but for what the transport still holds."""
         self.state = State.IDLE
-        self._until(IDLE_SECONDS)
+        if self._asked <= REQUEST_BYTES:
+            self._until(IDLE_SECONDS)
         self._door.behind(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -98,12 +109,19 @@ class Guest(asyncio.Protocol):
         inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Note the first byte of the next request."""
+        """Note the first byte of the next request; pass on no more than a request may have."""
+        if self._asked > REQUEST_BYTES or self._inner is None:
+            return
         if self.state is State.IDLE:
             self.state = State.ASKING
             self._until(REQUEST_SECONDS)
-        if self._inner is not None:
-            self._inner.data_received(data)
+        if self.state is State.ASKING:
+            self._asked += len(data)
+            if self._asked > REQUEST_BYTES:
+                self._until(OVERRUN_SECONDS)
+                data = data[:REQUEST_BYTES]
+        for start in range(0, len(data), SLICE_BYTES):
+            self._inner.data_received(data[start : start + SLICE_BYTES])
 
     def eof_received(self) -> bool | None:
         """Pass it on."""

@@ -43,6 +43,7 @@ async def main() -> None:
             told("one scrape", await scrapes(running, 1))
             told("50 scrapes at once", await scrapes(running, 50))
             held = await asyncio.to_thread(slow_ones, port(running))
+            told("one scrape behind 1,000 that connect at once", await scrapes(running, 1))
             told("one scrape beside 1,000 slow connections", await scrapes(running, 1))
             told("50 scrapes beside 1,000 slow connections", await scrapes(running, 50))
             for one in held:
