@@ -6,6 +6,8 @@ import asyncio
 import heapq
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from portwatchd import agenda
 from portwatchd.inventory import difference
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from portwatchd.model import School
     from portwatchd.world import Clock
 
+log = structlog.get_logger()
 NAP = 0.25
 """Seconds the clockwork sleeps at most, so that a new inventory is taken up soon."""
 
@@ -104,9 +107,15 @@ class Scheduler:
             self._watched.round_started(now - due)
             task = asyncio.create_task(self._round(self._inventory[name]), name=f"round of {name}")
             self._running[name] = task
-            task.add_done_callback(lambda _: self._running.pop(name, None))
+            task.add_done_callback(lambda ended: self._ended(name, ended))
         self._due[name] = agenda.next_due(due, self._interval, now)
         heapq.heappush(self._queue, (self._due[name], name))
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        """Let the school have its next round; a round that raised is a fault of the program, and is told."""
+        self._running.pop(name, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a round failed", school=name, exc_info=error)
 
     async def _round(self, school: School) -> None:
         await self._conduct(school)

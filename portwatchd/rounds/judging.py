@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from portwatchd.diagnosis.faces import face_of
 from portwatchd.diagnosis.port import Facts, Identity, connected, judge
 from portwatchd.diagnosis.standing import VEILS
-from portwatchd.model import AddressReport, Distance, Family, HopEvidence, Proof, Protocol, Stage, Verdict, VerdictKind
+from portwatchd.model import (
+    AddressReport,
+    Distance,
+    Family,
+    HopEvidence,
+    Outcome,
+    Proof,
+    Protocol,
+    Stage,
+    Verdict,
+    VerdictKind,
+)
 from portwatchd.rounds.closed import Ground
 from portwatchd.rounds.hopping import Hopper
 from portwatchd.rounds.proving import healthy_port, prove, scene, signs_of_life
@@ -121,14 +132,23 @@ async def _visit(
 async def _around(running: Round, site: Site, sites: list[Site]) -> Scene:
     """Return the scene of an address with what the other addresses show; a silent router is looked at once more."""
     others = [other.scene for other in sites if other is not site]
+    alive = any(o.scene.server_answers for o in sites if o.hopper.family is not site.hopper.family)
     around = replace(
         site.scene,
-        other_family_alive=any(o.scene.server_answers for o in sites if o.hopper.family is not site.hopper.family),
+        other_family_alive=alive,
         router_alive=site.scene.router_alive or any(other.router_alive for other in others),
     )
+    off = any(other.forward_seen for other in others) or (around.router_alive and _unreachable(site))
+    if off and not around.server_answers and not alive:
+        return replace(around, forward_seen=True)
     if around.server_answers or around.forward_seen or around.router_alive or around.other_family_alive:
         return around
     return replace(around, router_alive=await signs_of_life(running, site.hopper, canaries(running)))
+
+
+def _unreachable(site: Site) -> bool:
+    """Whether some router said that it cannot reach a port: where the school's own lives, it was that one (IPv6)."""
+    return any(facts.observation.outcome is Outcome.UNREACHABLE for facts in site.facts.values())
 
 
 def _judge(site: Site, target: Target, around: Scene, siblings: Mapping[str, VerdictKind]) -> Judged:

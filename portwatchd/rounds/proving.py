@@ -62,6 +62,8 @@ async def prove(
     """Return the hop evidence on each port of an address that needs one; what was proven and still holds is reused."""
     running, address, healthy = hopper.running, hopper.address, hopper.healthy
     now = running.tools.clock.wall()
+    if not _worth_proving(running, seen):
+        return {}
     if healthy is not None and (hopper.distance.arriving is None or hopper.distance.hops is None):
         await hopper.learn(healthy)
     evidence: dict[Target, HopEvidence] = {}
@@ -87,6 +89,13 @@ async def prove(
     for target, found in fresh.items():
         running.memory.proven[address, target.port] = Proven(seen[target].outcome, found, healthy is not None, now)
     return evidence | fresh
+
+
+def _worth_proving(running: Round, seen: Mapping[Target, Observation]) -> bool:
+    """Whether proofs are gathered now: at first sight a school that is well is reported first, and learnt later."""
+    if running.complete or running.memory.standings:
+        return True
+    return any(target.service.required and _fails(observation) for target, observation in seen.items())
 
 
 def _fails(observation: Observation) -> bool:

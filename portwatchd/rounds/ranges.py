@@ -145,7 +145,7 @@ async def look_for_exposed_host(running: Round, ground: Ground) -> None:
     memory, family = running.memory, ground.hopper.family
     now, last = running.tools.clock.wall(), memory.canaries_at.get(family)
     due = running.complete or last is None or now - last >= running.tools.settings.audit_interval
-    if ground.hopper.healthy is None or not due:
+    if ground.hopper.healthy is None or ground.hopper.distance.arriving is None or not due:
         return
     memory.canaries_at[family] = now
     running.limited_left = max(running.limited_left, LOOK_BUDGET)

@@ -39,7 +39,9 @@ def _given(found: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
     if scenario.method is not None:
         given["method"] = v4.get("hop_method")
     if scenario.range_lost is not None:
-        span = next((p for p in found.get("ports", []) if p["port"] == RANGE and p["family"] == "ipv4"), {})
+        span: dict[str, Any] = next(
+            (p for p in found.get("ports", []) if p["port"] == RANGE and p["family"] == "ipv4"), {}
+        )
         given["range_lost"] = tuple(span.get("range", {}).get("lost", ()))
     return given
 
@@ -90,15 +92,15 @@ def told(lab: Lab) -> Iterator[Told]:
 def _listen(daemon: Watching, batch: list[tuple[Scenario, School]]) -> Told:
     """Wait until the daemon says of each school what it should, or the time is up."""
     happened = time.time()
-    waiting = dict(batch)
+    waiting = list(batch)
     results: Told = {}
     while waiting and time.time() - happened < NAMED_SECONDS:
         time.sleep(0.3)
-        for scenario, school in list(waiting.items()):
+        for scenario, school in tuple(waiting):
             found = daemon.school(school.plan.name)
             results[scenario.name] = time.time() - happened, found
             if found.get("at", 0) > happened and _given(found, scenario) == _expected(scenario):
-                del waiting[scenario]
+                waiting.remove((scenario, school))
     return results
 
 

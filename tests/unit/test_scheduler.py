@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
 from portwatchd.agenda import slot
 from portwatchd.inventory import Inventory
@@ -210,14 +211,14 @@ async def test_the_end_cancels_the_rounds_that_run() -> None:
 
 
 async def test_a_round_that_fails_stops_neither_its_school_nor_others() -> None:
-    loop = asyncio.get_running_loop()
-    told: list[str] = []
-    loop.set_exception_handler(lambda _, context: told.append(str(context["exception"])))
     rounds = Rounds(failing=frozenset({"gym"}))
-    async with running(["gym", "gs"], rounds):
-        await asyncio.sleep(3 * INTERVAL)
+    with capture_logs() as told:
+        async with running(["gym", "gs"], rounds):
+            await asyncio.sleep(3 * INTERVAL)
     assert (len(rounds.began["gym"]), rounds.ended["gs"]) == (3, 3)
-    assert told == ["a fault in the round"] * 3
+    assert [(line["event"], line["school"], str(line["exc_info"])) for line in told] == [
+        ("a round failed", "gym", "a fault in the round")
+    ] * 3
 
 
 async def test_an_empty_inventory_waits_for_schools() -> None:

@@ -17,9 +17,9 @@ LOST, CLOSED, DROPPED = Situation.LOST, Situation.CLOSED, Situation.DROPPED
 @pytest.mark.parametrize("start", [64, 128, 255])
 @pytest.mark.parametrize("hops", range(1, 13))
 @pytest.mark.parametrize("exceeds", [True, False])
-async def test_the_distance_is_learnt_in_the_first_round(hops: int, start: int, exceeds: bool) -> None:
+async def test_the_distance_is_learnt_once_a_school_was_seen(hops: int, start: int, exceeds: bool) -> None:
     watching = Watching(well(hops=hops, start=start, time_exceeded=exceeds))
-    await watching.round()
+    await watching.rounds(2)
     method = HopMethod.TIME_EXCEEDED if exceeds else HopMethod.ANSWERS
     router = NOWHERE[V4] if exceeds else None
     assert watching.distance() == Distance(hops, start - hops, method, router)
@@ -28,7 +28,7 @@ async def test_the_distance_is_learnt_in_the_first_round(hops: int, start: int, 
 @pytest.mark.parametrize("hops", range(1, 13))
 async def test_the_distance_is_learnt_over_ipv6(hops: int) -> None:
     watching = Watching(well(V6, hops=hops))
-    await watching.round()
+    await watching.rounds(2)
     assert (watching.distance(V6).hops, watching.distance(V6).arriving) == (hops, 64 - hops)
     assert watching.distance(V6).router == "2001:db8::1"
 
@@ -36,14 +36,14 @@ async def test_the_distance_is_learnt_over_ipv6(hops: int) -> None:
 @pytest.mark.parametrize("hops", range(2, 9))
 async def test_the_inner_of_two_routers_is_learnt(hops: int) -> None:
     watching = Watching(well(hops=hops, double_nat=True))
-    await watching.round()
+    await watching.rounds(2)
     assert (watching.distance().hops, watching.distance().method) == (hops, HopMethod.TIME_EXCEEDED)
 
 
 @pytest.mark.parametrize("longer_back", range(-4, 5))
 async def test_a_way_back_of_another_length_is_no_hindrance(longer_back: int) -> None:
     watching = Watching(well(hops=6, longer_back=longer_back))
-    await watching.round()
+    await watching.rounds(2)
     assert (watching.distance().hops, watching.distance().arriving) == (6, 58 - longer_back)
 
 

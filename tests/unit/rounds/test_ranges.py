@@ -94,7 +94,7 @@ async def test_a_range_that_is_lost_as_a_whole_is_named_in_the_next_round(manner
 @pytest.mark.parametrize("manner", Manner)
 async def test_the_rotation_covers_every_port(manner: Manner) -> None:
     watching = Watching(well(manner=manner))
-    await watching.rounds(50)
+    await watching.rounds(51)
     assert state(watching) == RangeState(100, (), ())
     asked = [sent for sent in watching.network.sent if sent.port in RANGE]
     assert {sent.port for sent in asked} == set(RANGE)
@@ -171,7 +171,7 @@ async def test_an_exposed_host_shows_on_ports_that_nobody_asked_for(
     rest: Situation, answer: bool, manner: Manner
 ) -> None:
     watching = Watching(well(manner=manner, rest=rest))
-    report = await watching.rounds(1)
+    report = await watching.rounds(2)
     assert report.addresses[0].exposed_host is answer
 
 
@@ -185,7 +185,7 @@ async def test_whether_the_host_is_exposed_is_not_known_where_nothing_tells() ->
 async def test_the_loss_of_an_exposed_host_shows_while_listed_ports_stay(manner: Manner) -> None:
     line = well(manner=manner, rest=CLOSED)
     watching = Watching(line)
-    report = await watching.rounds(1)
+    report = await watching.rounds(2)
     assert report.addresses[0].exposed_host is True
     line.rest = LOST
     report = await watching.rounds(16)
