@@ -17,9 +17,19 @@ HERE = Path(__file__).parent
 BOARDS = (fleet, school, ports, certificates, monitor)
 
 
-def encoded(thing: object) -> str:
-    """Return the JSON of the SDK's objects, the same every time."""
-    return json.dumps(thing, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def encoded(board: dashboard.Dashboard) -> str:
+    """Return a dashboard's JSON, the same every time.
+
+    The SDK says defaults where they have no meaning, and Grafana's own types do not know them there. They are left out.
+    """
+    whole = json.loads(json.dumps(board, cls=JSONEncoder))
+    for one in whole["templating"]["list"]:
+        for name in ("auto", "auto_min", "auto_count") if one["type"] != "interval" else ():
+            del one[name]
+    for panel in whole["panels"]:
+        if panel["type"] == "table":
+            del panel["options"]["footer"]
+    return json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read(text: str) -> dashboard.Dashboard:

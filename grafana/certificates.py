@@ -140,7 +140,7 @@ def build(runbooks: str) -> dashboard.Dashboard:
                 "By the certificate of each school that ends first.",
                 [
                     Query(
-                        f"bottomk({ROWS}, min by (school, district) ({with_district(ends)}) - time())",
+                        f"bottomk({ROWS}, min by (school, district) ({with_district(first)}) - time())",
                     ),
                 ],
                 {

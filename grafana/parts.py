@@ -255,7 +255,6 @@ def variable(name: str, label: str, says: str, values: str, *, everything: str |
         .description(says)
         .datasource(SOURCE)
         .query({"query": values, "refId": name, "qryType": 1})
-        .definition(values)
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(dashboard.VariableSort.NATURAL_ASC)
         .multi(multi=everything is not None)
