@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from portwatchd.config import values
 from portwatchd.config.problem import Refused
+from portwatchd.shard import WHOLE, Shard
 
 
 class ListenAddress(NamedTuple):
@@ -72,5 +73,7 @@ class RunOptions:
     enable_lifecycle: bool = False
     storage_path: Path | None = None
     """In place of the configuration's own path; None leaves that."""
+    shard: Shard = WHOLE
+    """Which share of the schools is watched; by default all."""
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.LOGFMT

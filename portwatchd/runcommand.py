@@ -7,6 +7,9 @@ from pathlib import Path
 
 from portwatchd.options import DEFAULT_LISTEN_ADDRESS, ListenAddress, LogFormat, LogLevel, RunOptions, listen_address
 from portwatchd.selection import UsageError
+from portwatchd.shard import WHOLE, Shard
+
+SHARD_LIMIT = 1000
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +44,16 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the history's file, in place of the configuration's",
     )
+    parser.add_argument(
+        "--shard", type=int, metavar="N", help="watch only share N of the schools, from 0; with --total-shards"
+    )
+    parser.add_argument(
+        "--total-shards",
+        dest="total_shards",
+        type=int,
+        metavar="M",
+        help="into how many the schools are divided",
+    )
     parser.add_argument("--log.level", dest="log_level", choices=[*map(str, LogLevel)], default="info")
     parser.add_argument("--log.format", dest="log_format", choices=[*map(str, LogFormat)], default="logfmt")
     parser.set_defaults(command=_run)
@@ -53,10 +66,23 @@ def _listen_address(text: str) -> ListenAddress:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _shard(number: int | None, total: int | None) -> Shard:
+    """The share of the schools, or UsageError."""
+    if number is None and total is None:
+        return WHOLE
+    if number is None or total is None or not 0 <= number < total <= SHARD_LIMIT:
+        raise UsageError(
+            "portwatchd run: --shard=N and --total-shards=M stand together: "
+            f"N from 0 up to M-1, M from 1 to {SHARD_LIMIT}"
+        )
+    return Shard(number, total)
+
+
 def _run(options: argparse.Namespace) -> int:
     from portwatchd import app
     from portwatchd.web.serve import CannotListen
 
+    shard = _shard(options.shard, options.total_shards)
     usual = () if options.systemd_socket else (DEFAULT_LISTEN_ADDRESS,)
     try:
         return app.run(
@@ -67,6 +93,7 @@ def _run(options: argparse.Namespace) -> int:
                 systemd_socket=options.systemd_socket,
                 enable_lifecycle=options.lifecycle,
                 storage_path=options.storage_path,
+                shard=shard,
                 log_level=LogLevel(options.log_level),
                 log_format=LogFormat(options.log_format),
             )

@@ -54,7 +54,7 @@ class Daemon:
         """Keep the configuration; nothing is opened before `run`."""
         self._config = config
         self._options = options
-        self._fleet = Fleet()
+        self._fleet = Fleet(options.shard)
         self._reports: dict[str, Report] = {}
         self._own = OwnMetrics(by_school=config.latency_histograms == "school")
         self._store = MetricStore([self._own])
@@ -69,6 +69,7 @@ class Daemon:
         """Watch and serve until SIGINT or SIGTERM; SIGHUP reads the configuration anew."""
         stop = asyncio.Event()
         self._own.reloaded(True, self._clock.wall())
+        self._own.shard(self._options.shard)
         history = await self._recall()
         try:
             return await self._serve(stop, history)

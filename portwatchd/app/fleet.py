@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from portwatchd.model import School
+    from portwatchd.shard import Shard
 
 
 class Fleet:
     """The schools and their memories."""
 
-    def __init__(self) -> None:
+    def __init__(self, shard: Shard) -> None:
+        """`shard` says which share of the schools is watched here."""
+        self._shard = shard
         self.inventory = Inventory()
         self.memories: dict[str, Memory] = {}
         self._remembered: dict[str, Memory] = {}
@@ -31,7 +34,7 @@ class Fleet:
 
     def watch(self, schools: Iterable[School]) -> list[str]:
         """Watch these schools from now on and return which are to be forgotten; those that stay keep their standing."""
-        inventory = Inventory(schools)
+        inventory = Inventory(self._shard.of(schools))
         change = difference(self.inventory, inventory)
         forgotten = list(change.removed)
         for name in change.removed:

@@ -30,4 +30,10 @@ DISCOVERY_HELD_BACK = MetricFamily(
     ("source",),
 )
 DISCOVERY = (DISCOVERY_OK, DISCOVERY_SUCCESS_AT, DISCOVERY_SCHOOLS, DISCOVERY_REFUSED, DISCOVERY_HELD_BACK)
-OPERATION = DISCOVERY
+SHARD_INFO = MetricFamily(
+    "portwatch_shard_info",
+    Kind.GAUGE,
+    "Which share of the schools this daemon watches: number `shard`, from 0, of `total_shards`.",
+    ("shard", "total_shards"),
+)
+OPERATION = (*DISCOVERY, SHARD_INFO)

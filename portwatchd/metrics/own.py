@@ -24,6 +24,7 @@ from portwatchd.metrics.family import MetricFamily
 from portwatchd.metrics.histogram import Child, Histogram
 from portwatchd.metrics.negotiation import Wish
 from portwatchd.model import Observation, Outcome, Report, Stage
+from portwatchd.shard import Shard
 
 PROBE_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 """Seconds: from a connect in the same town to a probe's whole time-out."""
@@ -63,6 +64,7 @@ class OwnMetrics:
         self._loop_lags = Histogram(families.EVENT_LOOP_LAG, LAG_BOUNDS)
         self._loop_lag = self._loop_lags.child()
         self._schools = Gauge(*_named(families.SCHOOLS_WATCHED), registry=registry)
+        self._shard = Gauge(*_named(operation.SHARD_INFO), registry=registry)
         self._lists = {family: Gauge(*_named(family), registry=registry) for family in operation.DISCOVERY}
         Gauge(*_named(families.BUILD_INFO), registry=registry).labels(__version__, platform.python_version()).set(1)
         self._reload_ok = Gauge(*_named(families.CONFIG_RELOAD_OK), registry=registry)
@@ -125,6 +127,10 @@ class OwnMetrics:
     def schools(self, watched: int) -> None:
         """So many schools are watched."""
         self._schools.set(watched)
+
+    def shard(self, shard: Shard) -> None:
+        """This share of the schools is watched."""
+        self._shard.labels(str(shard.number), str(shard.total)).set(1)
 
     def discovered(self, source: str, at: float, *, ok: bool, schools: int, refused: int, held_back: int) -> None:
         """A list of schools was read, or could not be, at this Unix time."""
