@@ -26,7 +26,10 @@ def run(options: RunOptions) -> int:
     """Run the daemon until SIGINT or SIGTERM and return 0. Raises ConfigError, and CannotListen."""
     config = load(options.config_file)
     journal.configure(options.log_level, options.log_format)
-    return _loop(lambda: Daemon(config, options).run())
+    try:
+        return _loop(lambda: Daemon(config, options).run())
+    finally:
+        journal.close()
 
 
 def check(
@@ -41,7 +44,10 @@ def check(
     Without `watch_only` it is the whole diagnosis: audit, hop proofs, every port of the ranges, canary.
     """
     journal.configure("warn", "logfmt")
-    return _loop(lambda: check_all(schools, config, watch_only=watch_only, progress=progress))
+    try:
+        return _loop(lambda: check_all(schools, config, watch_only=watch_only, progress=progress))
+    finally:
+        journal.close()
 
 
 def _loop(main: Callable[[], Coroutine[Any, Any, T]]) -> T:

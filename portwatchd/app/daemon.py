@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from portwatchd import journal
 from portwatchd.agenda import slot
 from portwatchd.app.fleet import Fleet
 from portwatchd.app.workshop import opened
@@ -70,6 +71,7 @@ class Daemon:
         stop = asyncio.Event()
         self._own.reloaded(True, self._clock.wall())
         self._own.shard(self._options.shard)
+        journal.count_dropped(self._own.line_dropped)
         history = await self._recall()
         try:
             return await self._serve(stop, history)

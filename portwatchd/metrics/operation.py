@@ -36,4 +36,9 @@ SHARD_INFO = MetricFamily(
     "Which share of the schools this daemon watches: number `shard`, from 0, of `total_shards`.",
     ("shard", "total_shards"),
 )
-OPERATION = (*DISCOVERY, SHARD_INFO)
+LOG_DROPPED = MetricFamily(
+    "portwatch_log_lines_dropped_total",
+    Kind.COUNTER,
+    "Log lines that were dropped because nobody took those before.",
+)
+OPERATION = (*DISCOVERY, SHARD_INFO, LOG_DROPPED)

@@ -65,6 +65,7 @@ class OwnMetrics:
         self._loop_lag = self._loop_lags.child()
         self._schools = Gauge(*_named(families.SCHOOLS_WATCHED), registry=registry)
         self._shard = Gauge(*_named(operation.SHARD_INFO), registry=registry)
+        self._dropped = Counter(*_named(operation.LOG_DROPPED), registry=registry)
         self._lists = {family: Gauge(*_named(family), registry=registry) for family in operation.DISCOVERY}
         Gauge(*_named(families.BUILD_INFO), registry=registry).labels(__version__, platform.python_version()).set(1)
         self._reload_ok = Gauge(*_named(families.CONFIG_RELOAD_OK), registry=registry)
@@ -131,6 +132,10 @@ class OwnMetrics:
     def shard(self, shard: Shard) -> None:
         """This share of the schools is watched."""
         self._shard.labels(str(shard.number), str(shard.total)).set(1)
+
+    def line_dropped(self) -> None:
+        """A line of the log was dropped. Any thread may say so."""
+        self._dropped.inc()
 
     def discovered(self, source: str, at: float, *, ok: bool, schools: int, refused: int, held_back: int) -> None:
         """A list of schools was read, or could not be, at this Unix time."""
