@@ -198,7 +198,7 @@ def build(runbooks: str) -> dashboard.Dashboard:
                     "runbook": Column("Runbook", link=RUNBOOK_LINK),
                 },
                 sort=("Service", False),
-                looks=Looks(width=24, height=12, minimum=None),
+                looks=Looks(width=24, height=13, minimum=None),
             ),
         )
         .with_panel(
@@ -285,7 +285,7 @@ def build(runbooks: str) -> dashboard.Dashboard:
                 Looks(
                     width=8,
                     height=6,
-                    mappings=(HOLDS,),
+                    mappings=(PLAIN_YES_NO,),
                     thresholds=((None, ORANGE), (1, GREEN)),
                     maximum=1,
                     none="not known",

@@ -113,5 +113,5 @@ DIAGNOSIS_WORDS, DIAGNOSIS_NUMBERS = mapped(plain(DIAGNOSES)), coded(plain(DIAGN
 PROOF_WORDS = mapped(plain(PROOFS))
 HOLDS = coded({"no": RED, "yes": GREEN})
 """0 and 1 of a gauge that should be 1."""
-PLAIN_YES_NO = coded({"no": GREY, "yes": "#3B3B3B"})
+PLAIN_YES_NO = coded({"no": GREY, "yes": "#5794F2"})
 """0 and 1 of a gauge of which neither is better."""
