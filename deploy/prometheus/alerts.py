@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from faults import FAMILY, SCHOOL
 
 from portwatchd.diagnosis.words import remedies, sentences
-from portwatchd.model import Words
+from portwatchd.model import Policy, Words
 
 NONE = Words("", "")
 FAMILY_NAME = '{{ if eq $labels.family "ipv6" }}IPv6{{ else }}IPv4{{ end }}'
@@ -370,7 +370,7 @@ def school_alerts(critical: str) -> list[Alert]:
 
 def _certificate_alerts(critical: str) -> list[Alert]:
     """Return the alerts on certificates: not valid, about to run out, not renewed."""
-    remedy = remedies.POLICIES[sentences.Policy.CERTIFICATE_FRESH]
+    remedy = remedies.POLICIES[Policy.CERTIFICATE_FRESH]
     invalid = 'portwatch:policy_fault:required{policy="certificate_valid"'
     left = "{{ $value | humanizeDuration }}"
     fails = Words(

@@ -3,7 +3,7 @@
 
 deploy/prometheus/build.py                          # the files as they are in the repository
 deploy/prometheus/build.py --check                  # says whether they are current
-deploy/prometheus/build.py --config /etc/portwatchd/portwatchd.yml --labels district,contact,phone --output /etc/prometheus
+deploy/prometheus/build.py --config /etc/portwatchd.yml --labels district,phone --output /etc/prometheus
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from alerts import Alert, disagreement, school_alerts  # noqa: E402 - the path c
 from faults import DAEMON, Record, fault_rules, fleet_rules, mass_rules, memory_rules, word_rules  # noqa: E402
 from wards import own_alerts  # noqa: E402
 
-from portwatchd.config import built_in_profiles, load  # noqa: E402
+from portwatchd.config import ConfigError, built_in_profiles, load  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -113,7 +113,7 @@ def files(options: argparse.Namespace) -> dict[str, str]:
     rules = [
         *group("portwatch-words", map(record, word_rules(profiles)), "1m"),
         *group("portwatch-memory", map(record, memory_rules()), "5m"),
-        # One group, for its rules are evaluated one after the other at one time: the masses are known before the schools.
+        # One group: its rules are evaluated in turn, at one time, so the masses are known before the schools.
         *group(
             "portwatch-schools",
             [
@@ -158,8 +158,13 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=HERE)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is not current")
     options = parser.parse_args()
+    try:
+        made = files(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
     stale = 0
-    for name, text in files(options).items():
+    for name, text in made.items():
         path = options.output / name
         if path.exists() and path.read_text() == text:
             continue

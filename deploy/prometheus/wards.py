@@ -143,10 +143,11 @@ rate(portwatch_scheduler_rounds_skipped_total[15m])
 / on ({DAEMON}) (
   rate(portwatch_scheduler_rounds_skipped_total[15m])
   + on ({DAEMON}) rate(portwatch_scheduler_lag_seconds_count[15m])
-) > 0.05""",
+) > 0.05
+and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10""",
             "15m",
             "15m",
-            "Single rounds are skipped where a school is slow; one in twenty over half an hour is load.",
+            "Single rounds are skipped where a school is slow; one in twenty over half an hour is load. At least ten, for a small fleet has few rounds.",
             Words("rounds skipped", "Runden ausgelassen"),
             Words(
                 "{{ $value | humanizePercentage }} of the rounds are left out.",
