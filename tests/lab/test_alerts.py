@@ -1,0 +1,175 @@
+"""From the fault to the mail, real parts only: routers, daemon, Prometheus, Alertmanager, a mail server, a webhook."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import addresses as at
+from .alerting import Alerting
+from .topology import Cut
+from .watching import BRISK, Watching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .lab import Lab
+
+OPERATIONS, CONTACT = "operations@example.org", "it@gym-nord.example.org"
+QUIET = 16
+"""Seconds in which nothing more may come: the longest an alert waits here is 15."""
+
+
+class Watched:
+    """The school's daemon and the way of its alerts."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.plan = lab.school.plan
+        self.alerting = Alerting(lab)
+        self.daemon = self.start()
+
+    def start(self) -> Watching:
+        labels = {"district": "mitte", "contact": CONTACT, "phone": "0431 123"}
+        school = {"name": self.plan.name, "host": self.plan.host, "profile": "iserv", "labels": labels}
+        # A canary of each family: a lone school has no other schools that could vouch for the monitor.
+        canaries = [f"{at.EXTERNAL_V4}:443", f"[{at.EXTERNAL_V6}]:443"]
+        # No round is skipped, not even an audit; and a silent school takes seconds.
+        settings = BRISK | {"interval": "10s", "school_concurrency": 16}
+        return Watching(self.lab, schools=[school], global_=settings, monitor={"canaries": canaries})
+
+    def well(self) -> None:
+        """Wait until the school is well, nothing fires and nobody has yet to be told."""
+        found = self.daemon.wait(self.plan.name, lambda found: found["diagnosis"] == "ok", seconds=60)
+        assert found["diagnosis"] == "ok", found
+        self.alerting.wait(
+            lambda: not self.alerting.ask('ALERTS{alertname!="Watchdog"}') and self.alerting.ask("ALERTS"),
+            60,
+            "nothing fires but the Watchdog",
+        )
+
+    def stop(self) -> None:
+        self.daemon.process.kill()
+        self.daemon.process.wait()
+        self.alerting.stop()
+
+
+@pytest.fixture(scope="module")
+def watched(lab: Lab) -> Iterator[Watched]:
+    """Return all of it, running and well."""
+    all_ = Watched(lab)
+    yield all_
+    all_.stop()
+
+
+def _one_notification(watched: Watched, began: float, seconds: float, name: str, record: Callable[..., None]) -> str:
+    """Wait for the mail to operations, then for quiet; return the mail, which is the only one, as the webhook is."""
+    alerting = watched.alerting
+    alerting.wait(lambda: alerting.mails(OPERATIONS, began), seconds, name)
+    (first, *_) = alerting.mails(OPERATIONS, began)
+    record("from fault to mail", f"{name}: {first['at'] - began:.1f} s")
+    print(f"\nfrom fault to mail: {name}: {first['at'] - began:.1f} s: {first['subject']}")  # noqa: T201 - asked for
+    time.sleep(QUIET)
+    came = alerting.received(began)
+    told = [one["subject"] for one in came if one.get("to") == [OPERATIONS]]
+    assert told == [first["subject"]], f"{alerting.state()}\n{watched.daemon.log.read_text()[-4000:]}"
+    (hook,) = (one["body"] for one in came if one["kind"] == "webhook")
+    assert hook["status"] == "firing"
+    assert {alert["labels"]["alertname"] for alert in hook["alerts"]} == {name}
+    assert f"deploy/runbooks/{name}.md" in first["text"]
+    return f"{first['subject']}\n{first['text']}"
+
+
+def _resolved(watched: Watched, began: float, seconds: float = 60) -> dict[str, Any]:
+    """Wait for the resolved mail to operations and return it."""
+    alerting = watched.alerting
+    alerting.wait(lambda: alerting.mails(OPERATIONS, began), seconds, "the resolved mail")
+    (mail,) = alerting.mails(OPERATIONS, began)
+    assert mail["subject"].startswith("[RESOLVED]"), mail["subject"]
+    print(f"from mending to mail: {mail['at'] - began:.1f} s: {mail['subject']}")  # noqa: T201 - asked for
+    return mail
+
+
+@pytest.mark.timeout(200)
+def test_a_lost_forward_is_told_with_its_consequence_and_its_remedy_and_its_end_too(
+    lab: Lab, watched: Watched, record_property: Callable[[str, object], None]
+) -> None:
+    watched.well()
+    watched.alerting.wait(watched.alerting.deadman, 30, "the dead man's switch")
+    began = time.time()
+    lab.school.router.lose(25)
+    told = _one_notification(watched, began, 60, "PortwatchForwardLost", record_property)
+    assert told.startswith("[CRITICAL] gym-nord: 25 (smtp, IPv4) not forwarded\n")
+    for words in (
+        "The school receives no mail. Over IPv6 it still works.",
+        "In the router, forward the ports named here to the server again. FRITZ!Box: Internet -> Freigaben",
+        "forward_lost, by proof: hop",
+        "phone: 0431 123",
+        "gym-nord.example.org",
+    ):
+        assert words in told
+    (german,) = watched.alerting.mails(CONTACT, began)
+    assert german["subject"] == "[KRITISCH] gym-nord: 25 (smtp, IPv4) nicht weitergeleitet"
+    assert "Die Schule empfängt keine E-Mails. Über IPv6 geht es noch." in german["text"]
+    assert "Die Schule empfängt keine E-Mails." in german["html"]
+    mended = time.time()
+    lab.school.router.reset()
+    assert "25 (smtp, IPv4) not forwarded" in _resolved(watched, mended)["text"]
+
+
+@pytest.mark.timeout(150)
+def test_a_dead_line_is_one_notification(
+    lab: Lab, watched: Watched, record_property: Callable[[str, object], None]
+) -> None:
+    watched.well()
+    began = time.time()
+    lab.school.cut_line(Cut.BLACKHOLE)
+    told = _one_notification(watched, began, 90, "PortwatchLineDown", record_property)
+    assert told.startswith("[CRITICAL] gym-nord: line down\n")
+    assert "25 (smtp)" in told
+    assert "443 (https)" in told
+    mended = time.time()
+    lab.provider.reset()
+    _resolved(watched, mended)
+
+
+@pytest.mark.timeout(150)
+def test_an_isolated_monitor_is_one_notification(
+    lab: Lab, watched: Watched, record_property: Callable[[str, object], None]
+) -> None:
+    watched.well()
+    began = time.time()
+    lab.provider.cut_monitor(Cut.LINK)
+    told = _one_notification(watched, began, 60, "PortwatchMonitorIsolated", record_property)
+    assert "Nothing to do at the school." in told
+    mended = time.time()
+    lab.provider.reset()
+    _resolved(watched, mended)
+
+
+@pytest.mark.timeout(150)
+def test_a_killed_daemon_is_one_notification(watched: Watched, record_property: Callable[[str, object], None]) -> None:
+    watched.well()
+    began = time.time()
+    watched.daemon.process.kill()
+    watched.daemon.process.wait()
+    _one_notification(watched, began, 30, "PortwatchDown", record_property)
+    mended = time.time()
+    watched.daemon = watched.start()
+    _resolved(watched, mended)
+
+
+@pytest.mark.timeout(150)
+def test_a_hung_daemon_is_one_notification(watched: Watched, record_property: Callable[[str, object], None]) -> None:
+    watched.well()
+    began = time.time()
+    watched.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        _one_notification(watched, began, 30, "PortwatchDown", record_property)
+    finally:
+        mended = time.time()
+        watched.daemon.process.send_signal(signal.SIGCONT)
+    _resolved(watched, mended)

@@ -1,0 +1,276 @@
+"""What `deploy/` ships is current, complete, and accepted by the real promtool and amtool."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from portwatchd.metrics.families import CATALOGUE, Kind
+
+from .alerting import DEPLOY, hastened
+
+RULES, TESTS, AM = DEPLOY / "prometheus", DEPLOY / "prometheus" / "tests", DEPLOY / "alertmanager"
+PROMISED = (
+    "PortwatchForwardLost PortwatchAllForwardsLost PortwatchRouterAnswers PortwatchWrongDevice "
+    "PortwatchServiceDown PortwatchServerDown PortwatchLineDown PortwatchIPv4Lost PortwatchIPv6Lost "
+    "PortwatchDNSFailed PortwatchRangeIncomplete PortwatchExposedHostLost PortwatchPolicyViolated "
+    "PortwatchCertificateInvalid PortwatchCertificateExpiring PortwatchCertificateRenewalOverdue "
+    "PortwatchMonitorIsolated PortwatchMassOutage PortwatchBlockedHere PortwatchDown PortwatchStalled "
+    "PortwatchRoundsSkipped PortwatchReloadFailed PortwatchStorageFailed PortwatchSchoolsDropped Watchdog "
+).split()
+# What Prometheus itself adds to every target, and process metrics that every client library has.
+FOREIGN = {"up", "process_start_time_seconds", "ALERTS"}
+GIVEN = {"monitor", "job", "instance", "district", "contact", "host", "profile"}
+
+
+def _run(*argv: str | Path, timeout: float = 120) -> str:
+    done = subprocess.run(
+        [str(word) for word in argv], capture_output=True, text=True, check=False, timeout=timeout, cwd=DEPLOY
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _rules(name: str = "portwatch.rules.yml") -> list[dict[str, Any]]:
+    content = yaml.safe_load((RULES / name).read_text())
+    return [rule for group in content["groups"] for rule in group["rules"]]
+
+
+def _alerts(name: str = "portwatch.rules.yml") -> list[dict[str, Any]]:
+    return [rule for rule in _rules(name) if "alert" in rule]
+
+
+def test_the_committed_rules_are_current() -> None:
+    _run(sys.executable, RULES / "build.py", "--check")
+
+
+def test_every_promised_alert_is_there_and_no_other() -> None:
+    assert {alert["alert"] for alert in _alerts()} == set(PROMISED)
+
+
+@pytest.mark.parametrize("name", ["portwatch.rules.yml", "quorum.rules.yml"])
+def test_every_alert_says_what_follows_and_what_to_do(name: str) -> None:
+    for alert in _alerts(name):
+        assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+        for key in ("title", "summary", "consequence", "remedy"):
+            assert alert["annotations"][key], alert["alert"]
+            assert alert["annotations"][f"{key}_de"], alert["alert"]
+        page = alert["annotations"]["runbook_url"].rpartition("/")[2]
+        assert page == f"{alert['alert']}.md"
+        assert (DEPLOY / "runbooks" / page).read_text().startswith(f"# {alert['alert']}\n")
+
+
+def test_every_alert_has_tests_of_its_own() -> None:
+    for name in PROMISED:
+        assert f'alertname="{name}"' in (TESTS / f"{name}.yml").read_text()
+
+
+def test_every_runbook_belongs_to_an_alert() -> None:
+    alerts = {alert["alert"] for name in ("portwatch.rules.yml", "quorum.rules.yml") for alert in _alerts(name)}
+    assert {page.stem for page in (DEPLOY / "runbooks").glob("*.md")} == alerts
+
+
+def test_every_metric_and_label_is_in_the_catalogue() -> None:
+    rules = [*_rules(), *_rules("quorum.rules.yml")]
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    known: set[str] = set()
+    labels: set[str] = {"severity", "alertname", "alertstate", "cause", "quorum", *GIVEN}
+    for family in CATALOGUE:
+        ends = ("_bucket", "_sum", "_count") if family.kind is Kind.HISTOGRAM else ("",)
+        known |= {family.name + end for end in ends}
+        labels |= set(family.labels)
+    for rule in rules:
+        annotations = " ".join(rule.get("annotations", {}).values())
+        said = f"{rule['expr']} {' '.join(re.findall(r'query .*? [$]labels', annotations))}"
+        metrics = set(re.findall(r"\b(portwatch[:_][\w:]+|process_\w+|up)\b", re.sub(r'"[^"]*"', '""', rule["expr"])))
+        metrics |= set(re.findall(r"\b(portwatch[:_][\w:]+)", " ".join(re.findall(r"printf (\"[^$]*)", annotations))))
+        assert metrics <= known | recorded | FOREIGN, metrics - known - recorded
+        selected = re.findall(r"[{,]\s*(\w+)(?:=~|!~|!=|=)", said)
+        grouped = re.findall(r"\b(?:on|by|without|group_left) \(([^)]*)\)", rule["expr"])
+        used = {*selected, *(name for names in grouped for name in re.split(r",\s*", names) if name)}
+        assert used <= labels, used - labels
+        assert set(re.findall(r"\$labels\.(\w+)", annotations)) <= labels
+
+
+def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
+    config = tmp_path / "portwatchd.yml"
+    config.write_text(
+        "profiles: {ours: {extends: iserv, without: [smtp], services: {"
+        "vpn: {port: 51443, protocol: tcp, consequence: Nobody dials in.}, "
+        "smtp: {port: 25, protocol: smtp, consequence: The relay is deaf.}}}}\nschools: []\n"
+    )
+    _run(sys.executable, RULES / "build.py", "--config", config, "--labels", "region", "--critical", "vpn,https",
+         "--runbooks", "https://wiki.example.org/", "--output", tmp_path)  # fmt: skip
+    rules = yaml.safe_load((tmp_path / "portwatch.rules.yml").read_text())
+    flat = [rule for group in rules["groups"] for rule in group["rules"]]
+    words = [rule["labels"] for rule in flat if rule.get("record") == "portwatch:service_words:info"]
+    assert {"port_name": "vpn", "consequence": "Nobody dials in.", "consequence_de": "Nobody dials in."} in words
+    assert [one["consequence"] for one in words if one.get("profile") == "ours" and one["port_name"] == "smtp"] == [
+        "The relay is deaf."
+    ]
+    text = (tmp_path / "portwatch.rules.yml").read_text()
+    assert "group_left (host, profile, region) portwatch_school_info" in text
+    assert "https://wiki.example.org/PortwatchForwardLost.md" in text
+    assert 'port_name=~"vpn|https"' in text
+    _run("promtool", "check", "rules", tmp_path / "portwatch.rules.yml", tmp_path / "quorum.rules.yml")
+
+
+@pytest.mark.parametrize("name", ["prometheus.yml", "prometheus.quorum.yml"])
+def test_promtool_accepts_the_examples_and_the_rules(name: str) -> None:
+    assert "SUCCESS" in _run("promtool", "check", "config", "--lint-fatal", RULES / name)
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("path", sorted(TESTS.glob("*.yml")), ids=lambda path: path.stem)
+def test_promtool_finds_the_alerts_as_they_should_be(path: Path) -> None:
+    assert "SUCCESS" in _run("promtool", "test", "rules", path, timeout=80)
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("name", PROMISED)
+def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
+    """Ask promtool for no alert at a moment when one fires: it then shows the one that it found, with its texts."""
+    content = yaml.safe_load((TESTS / f"{name}.yml").read_text())
+    first = next(
+        test
+        for test in content["tests"]
+        if any(name in str(check.get("exp_samples")) for check in test["promql_expr_test"])
+    )
+    at = next(c["eval_time"] for c in first["promql_expr_test"] if name in str(c.get("exp_samples")))
+    del first["promql_expr_test"]
+    first["alert_rule_test"] = [{"alertname": name, "eval_time": at, "exp_alerts": []}]
+    content |= {"rule_files": [str(RULES / "portwatch.rules.yml")], "tests": [first]}
+    path = tmp_path / "texts.yml"
+    path.write_text(yaml.safe_dump(content))
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True, check=False, timeout=80)
+    shown = done.stdout + done.stderr
+    assert "got:[" in shown.replace(" ", "").replace("\n", ""), shown
+    assert "<error" not in shown
+    assert "<no value>" not in shown
+    texts = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', shown.partition("Annotations:")[2]))
+    for key in ("title", "title_de", "summary", "summary_de", "consequence", "consequence_de", "remedy", "remedy_de"):
+        assert texts[key].strip(), (key, texts)
+
+
+ROUTES = {
+    "Watchdog": ("deadman", {"alertname": "Watchdog", "severity": "info", "cause": "watchdog"}),
+    "the monitor": ("mail", {"alertname": "PortwatchDown", "cause": "monitor", "severity": "critical"}),
+    "a school": ("mail", {"school": "gym", "cause": "line_down", "severity": "critical"}),
+    "a district": ("district-nord", {"school": "gym", "cause": "line_down", "district": "nord"}),
+    "a contact": ("contact,mail", {"school": "gym", "cause": "line_down", "contact": "it@gym.example.org"}),
+    "no address": ("mail", {"school": "gym", "cause": "line_down", "contact": "Frau Meier"}),
+    "what can wait": ("mail", {"school": "gym", "cause": "policy_violated", "district": "nord"}),
+}
+
+
+def test_amtool_accepts_the_configuration_and_its_templates() -> None:
+    assert "SUCCESS" in _run("amtool", "check-config", AM / "alertmanager.yml")
+
+
+@pytest.mark.parametrize("who", ROUTES)
+def test_notifications_take_their_route(who: str) -> None:
+    receivers, labels = ROUTES[who]
+    given = [f"{name}={value}" for name, value in labels.items()]
+    argv = ["amtool", "config", "routes", "test", f"--config.file={AM / 'alertmanager.yml'}"]
+    _run(*argv, f"--verify.receivers={receivers}", *given)
+
+
+def test_inhibitions_rest_on_labels_that_are_always_there() -> None:
+    rules = yaml.safe_load((AM / "alertmanager.yml").read_text())["inhibit_rules"]
+    ports = {"PortwatchCertificateInvalid", "PortwatchCertificateExpiring", "PortwatchCertificateRenewalOverdue"}
+    for rule in rules:
+        assert rule["equal"][:3] == ["monitor", "job", "instance"]
+        rest = set(rule["equal"][3:])
+        if "port" in rest:
+            assert any(name in str(rule["source_matchers"]) for name in ports)
+        assert rest <= {"school", "family", "port"}
+    causes = {
+        alert["labels"]["cause"] for name in ("portwatch.rules.yml", "quorum.rules.yml") for alert in _alerts(name)
+    }
+    for named in re.findall(r'cause!?=~?"([^"]*)"', (AM / "alertmanager.yml").read_text()):
+        assert set(named.split("|")) <= causes
+    for named in re.findall(r'alertname=~?"([^"]*)"', (AM / "alertmanager.yml").read_text()):
+        assert set(named.split("|")) <= set(PROMISED)
+
+
+GROUP = {
+    "receiver": "mail",
+    "status": "firing",
+    "groupLabels": {"school": "gym-nord", "cause": "forwards_lost"},
+    "commonLabels": {"school": "gym-nord", "cause": "forwards_lost", "host": "gym-nord.example.org"},
+    "commonAnnotations": {},
+    "externalURL": "http://127.0.0.1:9093",
+    "alerts": [
+        {
+            "status": status,
+            "labels": {"alertname": "PortwatchForwardLost", "severity": severity},
+            "annotations": {
+                "title": f"{port} not forwarded",
+                "title_de": f"{port} nicht weitergeleitet",
+                "summary": f"The router no longer forwards {port} <b>.",
+                "summary_de": f"Der Router leitet {port} nicht mehr weiter.",
+                "consequence": "The school receives no mail.",
+                "consequence_de": "Die Schule empfängt keine E-Mails.",
+                "remedy": "Forward it again.",
+                "remedy_de": "Leiten Sie es wieder weiter.",
+                "runbook_url": "https://example.org/PortwatchForwardLost.md",
+            },
+            "startsAt": "2026-01-01T10:00:00Z",
+            "endsAt": "2026-01-01T11:00:00Z",
+        }
+        for status, severity, port in (
+            ("firing", "warning", 143),
+            ("firing", "critical", 25),
+            ("resolved", "warning", 993),
+        )
+    ],
+}
+SAID = {
+    "en": ("[CRITICAL] gym-nord: 143 not forwarded, 25 not forwarded", "What to do: Forward it again.", "Well again:"),
+    "de": (
+        "[KRITISCH] gym-nord: 143 nicht weitergeleitet, 25 nicht weitergeleitet",
+        "Was zu tun ist: Leiten Sie es wieder weiter.",
+        "Wieder in Ordnung:",
+    ),
+}
+
+
+@pytest.mark.parametrize("lang", SAID)
+def test_a_group_is_told_in_plain_text_and_in_html(lang: str, tmp_path: Path) -> None:
+    data = tmp_path / "group.json"
+    data.write_text(json.dumps(GROUP))
+
+    def rendered(part: str, kind: str = "text") -> str:
+        return _run(
+            "amtool", "template", "render", f"--template.glob={AM / 'portwatch.*.tmpl'}", f"--template.type={kind}",
+            f"--template.data={data}", f'--template.text={{{{ template "portwatch.{lang}.{part}" . }}}}',
+        )  # fmt: skip
+
+    subject, remedy, well = SAID[lang]
+    assert rendered("subject").strip() == subject
+    text = rendered("text")
+    assert text.count(remedy) == 1, "the remedy of several ports is told once"
+    assert text.count("PortwatchForwardLost.md") == 1
+    assert well in text
+    html = rendered("html", "html")
+    assert "<b>." not in html, "what comes from outside is escaped"
+    assert "ZgotmplZ" not in html
+    assert remedy.partition(": ")[2] in html
+
+
+def test_the_labs_haste_changes_waiting_times_and_nothing_else() -> None:
+    rules = yaml.safe_load((RULES / "portwatch.rules.yml").read_text())
+    quick = yaml.safe_load(hastened((RULES / "portwatch.rules.yml").read_text()))
+    for group in (*rules["groups"], *quick["groups"]):
+        group.pop("interval", None)
+        for rule in group["rules"]:
+            rule.pop("for", None)
+            rule.pop("keep_firing_for", None)
+    assert quick == rules
