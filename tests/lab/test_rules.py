@@ -12,19 +12,40 @@ from typing import Any
 import pytest
 import yaml
 
-from portwatchd.metrics.families import CATALOGUE, Kind
+from portwatchd.metrics.families import CATALOGUE
+from portwatchd.metrics.family import Kind
 
 from .alerting import DEPLOY, hastened
 
 RULES, TESTS, AM = DEPLOY / "prometheus", DEPLOY / "prometheus" / "tests", DEPLOY / "alertmanager"
-PROMISED = (
-    "PortwatchForwardLost PortwatchAllForwardsLost PortwatchRouterAnswers PortwatchWrongDevice "
-    "PortwatchServiceDown PortwatchServerDown PortwatchLineDown PortwatchIPv4Lost PortwatchIPv6Lost "
-    "PortwatchDNSFailed PortwatchRangeIncomplete PortwatchExposedHostLost PortwatchPolicyViolated "
-    "PortwatchCertificateInvalid PortwatchCertificateExpiring PortwatchCertificateRenewalOverdue "
-    "PortwatchMonitorIsolated PortwatchMassOutage PortwatchBlockedHere PortwatchDown PortwatchStalled "
-    "PortwatchRoundsSkipped PortwatchReloadFailed PortwatchStorageFailed PortwatchSchoolsDropped Watchdog "
-).split()
+PROMISED = [
+    "PortwatchForwardLost",
+    "PortwatchAllForwardsLost",
+    "PortwatchRouterAnswers",
+    "PortwatchWrongDevice",
+    "PortwatchServiceDown",
+    "PortwatchServerDown",
+    "PortwatchLineDown",
+    "PortwatchIPv4Lost",
+    "PortwatchIPv6Lost",
+    "PortwatchDNSFailed",
+    "PortwatchRangeIncomplete",
+    "PortwatchExposedHostLost",
+    "PortwatchPolicyViolated",
+    "PortwatchCertificateInvalid",
+    "PortwatchCertificateExpiring",
+    "PortwatchCertificateRenewalOverdue",
+    "PortwatchMonitorIsolated",
+    "PortwatchMassOutage",
+    "PortwatchBlockedHere",
+    "PortwatchDown",
+    "PortwatchStalled",
+    "PortwatchRoundsSkipped",
+    "PortwatchReloadFailed",
+    "PortwatchStorageFailed",
+    "PortwatchSchoolsDropped",
+    "Watchdog",
+]
 # What Prometheus itself adds to every target, and process metrics that every client library has.
 FOREIGN = {"up", "process_start_time_seconds", "ALERTS"}
 GIVEN = {"monitor", "job", "instance", "district", "contact", "host", "profile"}
@@ -104,7 +125,8 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
     config.write_text(
         "profiles: {ours: {extends: iserv, without: [smtp], services: {"
         "vpn: {port: 51443, protocol: tcp, consequence: Nobody dials in.}, "
-        "smtp: {port: 25, protocol: smtp, consequence: The relay is deaf.}}}}\nschools: []\n"
+        "smtp: {port: 25, protocol: smtp, consequence: The relay is deaf.}}}}\n"
+        "schools: [{name: gym, host: gym.example.org}]\n"
     )
     _run(sys.executable, RULES / "build.py", "--config", config, "--labels", "region", "--critical", "vpn,https",
          "--runbooks", "https://wiki.example.org/", "--output", tmp_path)  # fmt: skip
