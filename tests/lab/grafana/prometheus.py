@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -11,11 +12,11 @@ import urllib.parse
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 Json = dict[str, Any]
 
@@ -26,6 +27,8 @@ class Answered:
 
     series: list[Json]
     seconds: float
+    cpu: float
+    """Seconds of processor that the server spent meanwhile: what others do on the machine is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,15 @@ class Prometheus:
     """A running server."""
 
     url: str
+    pid: int = 0
+    """Of the server, where this module started it."""
+
+    def cpu(self) -> float:
+        """Return the seconds of processor that the server has had."""
+        if not self.pid:
+            return 0.0
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def instant(self, expression: str, at: float) -> Answered:
         """Return the vector at a time, one number or none in the place of a vector too."""
@@ -51,13 +63,13 @@ class Prometheus:
         return list(found), time.perf_counter() - begun
 
     def _series(self, what: str, parameters: Mapping[str, str]) -> Answered:
-        begun = time.perf_counter()
+        begun, spent = time.perf_counter(), self.cpu()
         data = self.ask(what, parameters)
-        seconds = time.perf_counter() - begun
+        seconds, spent = time.perf_counter() - begun, self.cpu() - spent
         result = data["result"]
         if data["resultType"] == "scalar":
             result = [{"metric": {}, "value": result}]
-        return Answered(result, seconds)
+        return Answered(result, seconds, spent)
 
     def ask(self, what: str, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
         """Return the data of an answer; anything but success, and a warning too, is an error."""
@@ -89,7 +101,7 @@ def running(directory: Path, configuration: str = "{}", arguments: Sequence[str]
     with (directory / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        server = Prometheus(f"http://127.0.0.1:{port}")
+        server = Prometheus(f"http://127.0.0.1:{port}", process.pid)
         _wait_until_ready(server, process, directory / "prometheus.log")
         yield server
     finally:

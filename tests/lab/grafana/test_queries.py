@@ -73,6 +73,7 @@ def test_every_query(data: dict[str, Data], board: str, name: str) -> None:
             count += 1
             slowest = max(slowest, answer.seconds)
             told = f"{name}, {asked}: {len(answer.series)} series in {answer.seconds:.3f} s"
+            told += f" ({answer.cpu:.2f} s of processor)"
             print(told)  # noqa: T201 - a measurement
             if len(answer.series) > MOST_SERIES or answer.seconds > MOST_SECONDS:
                 wrong.append(told)

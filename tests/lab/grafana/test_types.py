@@ -17,6 +17,7 @@ TYPES = Path(__file__).parent / "types"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with the compiler, the types, and no dashboards."""
+    assert shutil.which("npm"), "npm is not there: it brings Grafana's types (Debian: apt-get install npm)"
     where = tmp_path_factory.mktemp("types")
     for file in TYPES.iterdir():
         shutil.copy(file, where)

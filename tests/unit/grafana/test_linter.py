@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from grafana.words import RUNBOOKS
 from portwatchd.metrics.families import CATALOGUE
 
-from .boards import Json, boards, label_values, panel_queries, panels, variable_queries
+from .boards import GRAFANA, Json, boards, label_values, panel_queries, panels, variable_queries
 
 BOARDS = boards()
 each = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board["uid"])
@@ -226,6 +227,14 @@ def test_links_lead_to_dashboards_and_runbooks_that_are_there() -> None:
                 assert re.fullmatch(
                     r"\$\{runbooks\}(/(\w+|\$\{__value\.text\}|\$\{__data\.fields\.Runbook\})\.md)?", url
                 ), url
+
+
+def test_every_runbook_is_there() -> None:
+    folder = GRAFANA.parent / "deploy" / "runbooks"
+    named = set(RUNBOOKS.values())
+    for board in BOARDS:
+        named |= {found[1] for url in _urls(board) if (found := re.search(r"/(Portwatch\w+)\.md$", url))}
+    assert not {name for name in named if not (folder / f"{name}.md").is_file()}
 
 
 def _urls(thing: Any) -> list[str]:  # noqa: ANN401 - JSON
