@@ -46,12 +46,13 @@ chmod 755 "$root/$home/bin/portwatchd"
 ln -sf ../../../bin/python3.11 "$root/$home/bin/python3.11"
 find "$site" -name '*.so' -exec strip --strip-unneeded {} +
 
-install -d "$root/usr/bin" "$root/usr/lib/sysusers.d" "$root/lib/systemd/system" "$root/usr/share/man/man1" \
+install -d "$root/usr/bin" "$root/usr/lib/sysusers.d" "$root/usr/lib/sysctl.d" "$root/lib/systemd/system" "$root/usr/share/man/man1" \
     "$root/usr/share/man/man5" "$root/usr/share/lintian/overrides" "$root/usr/share/doc/portwatchd/examples"
 ln -s ../lib/portwatchd/bin/portwatchd "$root/usr/bin/portwatchd"
 install -m 644 systemd/portwatchd.service systemd/portwatchd@.service systemd/portwatchd.socket \
     "$root/lib/systemd/system"
 install -m 644 systemd/portwatchd.sysusers.conf "$root/usr/lib/sysusers.d/portwatchd.conf"
+install -m 644 systemd/portwatchd.sysctl.conf "$root/usr/lib/sysctl.d/50-portwatchd.conf"
 install -m 644 systemd/portwatchd.service.d/web-config.conf.example "$root/usr/share/doc/portwatchd/examples/web-config.conf"
 install -m 644 deploy/deb/lintian-overrides "$root/usr/share/lintian/overrides/portwatchd"
 install -m 644 deploy/deb/copyright "$root/usr/share/doc/portwatchd/copyright"
