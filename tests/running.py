@@ -33,11 +33,11 @@ class Running:
         """Return the lines that match."""
         return [line for line in self.lines if re.search(pattern, line)]
 
-    async def until_said(self, pattern: str, seconds: float = START_SECONDS) -> str:
-        """Wait for a line, and return the first."""
-        await eventually(lambda: bool(self.said(pattern)) or self._reading.done(), seconds)
-        assert self.said(pattern), "\n".join(self.lines)
-        return self.said(pattern)[0]
+    async def until_said(self, pattern: str, seconds: float = START_SECONDS, *, after: int = 0) -> str:
+        """Wait for a line that matches, the first after so many, and return it."""
+        await eventually(lambda: len(self.said(pattern)) > after or self._reading.done(), seconds)
+        assert len(self.said(pattern)) > after, "\n".join(self.lines)
+        return self.said(pattern)[after]
 
     async def stop(self) -> int:
         """End it and return its status."""

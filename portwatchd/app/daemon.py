@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -163,10 +164,15 @@ class Daemon:
     async def _round(self, school: School, workshop: Workshop, history: History) -> None:
         """Conduct a round and hand its report to every sink; a sink that fails is logged and holds nobody up."""
         self._pulse.round_started()
-        memory = self._fleet.memories[school.name]
-        report = await conduct(school, memory, workshop.tools, depth=self._depth(school, memory))
-        if self._fleet.inventory.get(school.name) != school:
+        memory = self._fleet.memories.get(school.name)
+        if memory is None:  # a reload took it away between its slot and now
             return
+        report = await conduct(school, memory, workshop.tools, depth=self._depth(school, memory))
+        current = self._fleet.inventory.get(school.name)
+        if current is None or self._fleet.memories.get(school.name) is not memory:
+            return
+        if current != school:  # other labels since the round began: what was seen holds all the same
+            report = replace(report, school=current)
         self._reports[school.name] = report
         sinks: list[Callable[[Report], None]] = [*self._sinks, lambda told: history.remember(told, memory)]
         for sink in sinks:

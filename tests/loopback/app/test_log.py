@@ -47,7 +47,7 @@ async def test_a_blocked_stderr_does_not_block_the_watch(tmp_path: Path) -> None
         assert counts[-1] > 3 * SCHOOLS
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 12) == 0
-        assert len(os.read(reading, 2**20)) == 4096
+        assert 0 < len(os.read(reading, 2**20)) <= 4096
     finally:
         if process.returncode is None:
             process.kill()
