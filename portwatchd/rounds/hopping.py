@@ -9,6 +9,7 @@ from portwatchd.model import Answer, Distance, Family, HopEvidence, HopMethod, H
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from portwatchd.rounds.tools import Round
 
@@ -25,6 +26,8 @@ STARTS = (64, 128, 255)
 FARTHEST = 30
 """Hops after which a search ends; longer paths are not met."""
 ANSWERED = frozenset({Answer.CONNECTED, Answer.RESET})
+OPEN = frozenset({Answer.CONNECTED})
+"""What a healthy port answers; a reset there means that it is healthy no more, and nothing can be learnt on it."""
 FROM_ROUTER = ANSWERED | {Answer.REJECTED}
 SILENCE_IN_A_ROW = 4
 """Silent hops after which a search for the router ends."""
@@ -101,37 +104,51 @@ class Hopper:
         async with self._settling:
             if not self._settled and self.healthy is not None and self.distance.arriving is not None:
                 self._settled = True
-                if not await self._arrives_alike(self.healthy):
+                if await self._arrives_alike(self.healthy, met=OPEN) is False:
                     await self.learn(self.healthy)
         return await self._arrives_alike(port, ask_again=ask_again)
 
-    async def _arrives_alike(self, port: int, *, ask_again: bool = True) -> bool | None:
+    async def _arrives_alike(
+        self,
+        port: int,
+        *,
+        ask_again: bool = True,
+        met: AbstractSet[Answer] = ANSWERED,
+    ) -> bool | None:
         arriving = self.distance.arriving
         if arriving is None:
             return None
         if not ask_again:
             return not await self._answers_at(port, arriving + 1, attempts=1)
-        if await self._answers_at(port, arriving + 1):
+        if await self._answers_at(port, arriving + 1, met=met):
             return False
         for _ in range(2):
             reply = await self.plain(port, minimum=arriving)
-            if reply.answer in ANSWERED:
+            if reply.answer in met:
                 return True
             if reply.answer is not Answer.SILENT:
                 return None
         unhindered = await self.plain(port)
-        return False if unhindered.answer in ANSWERED else None
+        return False if unhindered.answer in met else None
 
-    async def _answers_at(self, port: int, minimum: int, attempts: int = 2) -> bool:
+    async def _answers_at(
+        self,
+        port: int,
+        minimum: int,
+        attempts: int = 2,
+        met: AbstractSet[Answer] = ANSWERED,
+    ) -> bool:
         """Whether a port answers with at least this TTL; a silence is asked again before it is believed."""
         for _ in range(attempts if minimum <= STARTS[-1] else 0):
-            if (await self.plain(port, minimum=minimum, seconds=self._quick)).answer in ANSWERED:
+            if (await self.plain(port, minimum=minimum, seconds=self._quick)).answer in met:
                 return True
         return False
 
     async def learn(self, port: int) -> None:
-        """Learn the distance on a port that the server answers: the arriving TTL, then the hop before it."""
-        self._keep(Distance())
+        """Learn the distance on a port that the server accepts: the arriving TTL, then the hop before it.
+
+        A port that accepts no more teaches nothing, and what was learnt before is kept.
+        """
         self._settled = True
         arriving = await self._arriving(port)
         if arriving is None:
@@ -148,14 +165,14 @@ class Hopper:
         """Return the largest minimum at which the port still answers, found by halving."""
         low, high = 1, 255
         for start in STARTS:
-            if not await self._answers_at(port, start + 1):
+            if not await self._answers_at(port, start + 1, met=OPEN):
                 low, high = max(1, start - FARTHEST - 2), start
                 break
-        if (await self.plain(port, minimum=low)).answer not in ANSWERED:
+        if (await self.plain(port, minimum=low)).answer not in OPEN:
             return None
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if await self._answers_at(port, middle) else (low, middle - 1)
+            low, high = (middle, high) if await self._answers_at(port, middle, met=OPEN) else (low, middle - 1)
         return low
 
     async def _step(self, port: int, guess: int) -> None:
@@ -165,9 +182,9 @@ class Hopper:
             at_server = await self.limited(port, hops + 1)
             if at_server is None:
                 return
-            if at_server.answer not in ANSWERED:
+            if at_server.answer not in OPEN:
                 again = await self.limited(port, hops + 1) if at_server.answer is Answer.SILENT else at_server
-                if again is None or again.answer not in ANSWERED:
+                if again is None or again.answer not in OPEN:
                     if reached or hops >= FARTHEST:
                         return
                     hops += 1
@@ -176,7 +193,7 @@ class Hopper:
             before = await self.limited(port, hops) if hops else None
             if before is not None and before.answer is Answer.SILENT:
                 before = await self.limited(port, hops) or before
-            if before is None or before.answer not in ANSWERED or hops == 0:
+            if before is None or before.answer not in OPEN or hops == 0:
                 break
             hops -= 1
         self._keep(self._distance(hops, before))
@@ -272,11 +289,18 @@ class Hopper:
             control = await self.limited(healthy, hops)
             if control is None:
                 return False
-            if control.answer in ANSWERED or (expires and control.answer is Answer.EXPIRED and not self.own(control)):
+            if control.answer is Answer.CONNECTED or self._elsewhere(control):
                 return None
+            if control.answer in FROM_ROUTER:
+                return False
             if not expires or self.own(control):
                 return True
         return False
+
+    def _elsewhere(self, control: HopReply) -> bool:
+        """Whether a SYN expired on another router than the one learnt."""
+        expected = {self.address, self.distance.router}
+        return control.answer is Answer.EXPIRED and control.offender not in expected
 
     async def _repeat(self, silent: Sequence[int], at_router: dict[int, HopReply]) -> set[int]:
         """Ask silent ports twice more, and the control after them; return those whose silence counts."""

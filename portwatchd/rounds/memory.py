@@ -63,6 +63,8 @@ class Memory:
     """Where the rotation through a range goes on."""
     searched_at: float | None = None
     """When the router was last searched for without a healthy port."""
+    sweeping: dict[Key, list[int]] = field(default_factory=dict)
+    """Ports of a range that a sweep has still to ask: it goes on in the rounds that follow."""
     swept_at: float | None = None
     canaries_at: dict[Family, float] = field(default_factory=dict)
     """When the canary ports of an exposed host were last asked."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from portwatchd.rounds.closed import Ground
     from portwatchd.rounds.tools import Round
 
+SWEEP_SECONDS = 12.0
+"""Seconds that one round of the daemon spends on a sweep: a range of silent ports would take a minute or more."""
+SWEEP_CHUNK = 20
+"""Ports asked together while sweeping: enough that one contrast speaks for many."""
 SWEEP_EVERY = 86400.0
 """Seconds between two sweeps of a whole range."""
 CANARIES = 2
@@ -47,23 +51,46 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
         running.progress(len(every))
         return Judged(service, family, address, verdict, None, RangeState(0, (), tuple(every)))
     state = running.memory.ranges.setdefault((family, service.name), {})
-    whole = ground.scene.server_answers and (running.complete or sweep_due(running))
+    whole = ground.scene.server_answers and running.complete
     ports = every if whole else next_ports(running, family, service, state)
+    sweeping = running.memory.sweeping.pop((family, service.name), [])
     before = any(state.values())
     verdicts = await judge_closed(running, ground, service, ports, refused_before=before)
     if not ground.scene.server_answers:
         running.progress(len(every) - len(ports))
         worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
         return Judged(service, family, address, worst, None, RangeState(0, (), tuple(every)))
-    if not whole and (changed := _changed(state, verdicts)):
+    if not whole and not sweeping and (changed := _changed(state, verdicts)):
         running.limited_left = max(running.limited_left, 2 * LOOK_BUDGET)
         verdicts |= await judge_closed(running, ground, service, changed, refused_before=before)
         if _changed(state, verdicts):
-            swept = await judge_closed(running, ground, service, every, refused_before=before)
-            verdicts |= {port: verdict for port, verdict in swept.items() if verdict.kind is not VerdictKind.UNKNOWN}
+            sweeping = list(every)
+    if not whole:
+        swept = await _sweep(running, ground, service, list(every) if sweep_due(running) else sweeping, before=before)
+        verdicts |= {port: verdict for port, verdict in swept.items() if verdict.kind is not VerdictKind.UNKNOWN}
     remember(state, verdicts)
     verdict, known = sum_up(service, state, verdicts)
     return Judged(service, family, address, verdict, None, known)
+
+
+async def _sweep(
+    running: Round,
+    ground: Ground,
+    service: Service,
+    ports: list[int],
+    *,
+    before: bool,
+) -> dict[int, Verdict]:
+    """Ask ports in chunks for some seconds, and leave the others to the next round: the watch does not wait."""
+    clock = running.tools.clock
+    started = clock.monotonic()
+    verdicts: dict[int, Verdict] = {}
+    while ports and clock.monotonic() - started < SWEEP_SECONDS:
+        chunk, ports = ports[:SWEEP_CHUNK], ports[SWEEP_CHUNK:]
+        verdicts |= await judge_closed(running, ground, service, chunk, refused_before=before)
+    if ports:
+        running.memory.sweeping[ground.hopper.family, service.name] = ports
+    return verdicts
 
 
 def _beforehand(ground: Ground) -> Verdict | None:

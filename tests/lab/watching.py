@@ -21,7 +21,7 @@ _FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], 
 BRISK = {
     "interval": "4s",
     "audit_interval": "30s",
-    "connect_timeout": "1500ms",
+    "connect_timeout": "4s",
     "timeout": "6s",
     "confirm": {"attempts": 2, "spacing": "1s"},
 }

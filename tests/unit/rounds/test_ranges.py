@@ -81,12 +81,13 @@ async def test_a_range_that_is_lost_as_a_whole_is_named_in_the_next_round(manner
         del line.ports[number]
     report = await watching.rounds(1)
     assert says(report, "ftp-data", line.family)[0] is VerdictKind.FORWARD_LOST
+    await watching.rounds(7)
     assert state(watching) == RangeState(0, RANGE, ())
     lasting = len(changes(watching))
     await watching.rounds(10)
     assert len(changes(watching)) == lasting
     line.ports.update(dict.fromkeys(RANGE, CLOSED))
-    report = await watching.rounds(1)
+    report = await watching.rounds(7)
     assert says(report, "ftp-data", line.family)[0] is VerdictKind.OK
     assert state(watching) == RangeState(100, (), ())
 
@@ -111,6 +112,7 @@ async def test_a_hole_is_found_by_rotation_and_its_end_at_once(manner: Manner, h
         report = await watching.rounds(1)
         if says(report, "ftp-data")[0] is VerdictKind.FORWARD_LOST:
             break
+    await watching.rounds(7)
     assert state(watching) == RangeState(99, (hole,), ())
     await watching.rounds(60)
     assert changes(watching)[-2:] == [("ftp-data", "ok", "forward_lost"), (None, "ok", "forwards_lost")]
@@ -125,7 +127,7 @@ async def test_a_single_hole_is_found_by_the_daily_sweep_of_every_family() -> No
     await watching.clock.sleep(86400.0)
     for line in lines:
         line.ports[63077] = LOST
-    report = await watching.rounds(1)
+    report = await watching.rounds(4)
     for line in lines:
         assert says(report, "ftp-data", line.family)[0] is VerdictKind.FORWARD_LOST
 
