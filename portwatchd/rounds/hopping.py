@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from portwatchd.model import Answer, Distance, Family, HopEvidence, HopMethod, HopReply, Outcome
+from portwatchd.rounds.distances import ANSWERED, FROM_ROUTER, OPEN, STARTS, learn, search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,16 +22,6 @@ QUICK = (0.15, 0.5)
 """The least and the most seconds to wait for an answer that is expected to be missing."""
 ROUND_TRIPS = 6.0
 """Round trips to wait for it: what a loaded line delays."""
-STARTS = (64, 128, 255)
-"""TTLs that systems start with."""
-FARTHEST = 30
-"""Hops after which a search ends; longer paths are not met."""
-ANSWERED = frozenset({Answer.CONNECTED, Answer.RESET})
-OPEN = frozenset({Answer.CONNECTED})
-"""What a healthy port answers; a reset there means that it is healthy no more, and nothing can be learnt on it."""
-FROM_ROUTER = ANSWERED | {Answer.REJECTED}
-SILENCE_IN_A_ROW = 4
-"""Silent hops after which a search for the router ends."""
 
 
 class Hopper:
@@ -55,7 +46,8 @@ class Hopper:
         self.address = address
         self.healthy = healthy
         self._settling = asyncio.Lock()
-        self._settled = False
+        self.settled = False
+        """Whether the learnt TTL was seen to hold in this round."""
         self.distance = running.memory.distances.get(address, Distance())
         least, most = QUICK
         self._quick = most if round_trip is None else min(most, max(least, round_trip * ROUND_TRIPS))
@@ -84,7 +76,7 @@ class Hopper:
         """Whether the healthy port answers even now, so that a silence just met says something; True without one."""
         if self.healthy is None:
             return True
-        return await self._answers_at(self.healthy, 1)
+        return await self.answers_at(self.healthy, 1)
 
     def own(self, reply: HopReply | None) -> bool:
         """Whether a time-exceeded came from the probed address itself: the router forwards (IPv4 only)."""
@@ -102,10 +94,10 @@ class Hopper:
         `ask_again` False spares all but one connect, for a service that dislikes many of them.
         """
         async with self._settling:
-            if not self._settled and self.healthy is not None and self.distance.arriving is not None:
-                self._settled = True
+            if not self.settled and self.healthy is not None and self.distance.arriving is not None:
+                self.settled = True
                 if await self._arrives_alike(self.healthy, met=OPEN) is False:
-                    await self.learn(self.healthy)
+                    await learn(self, self.healthy)
         return await self._arrives_alike(port, ask_again=ask_again)
 
     async def _arrives_alike(
@@ -119,8 +111,8 @@ class Hopper:
         if arriving is None:
             return None
         if not ask_again:
-            return not await self._answers_at(port, arriving + 1, attempts=1)
-        if await self._answers_at(port, arriving + 1, met=met):
+            return not await self.answers_at(port, arriving + 1, attempts=1)
+        if await self.answers_at(port, arriving + 1, met=met):
             return False
         for _ in range(2):
             reply = await self.plain(port, minimum=arriving)
@@ -131,7 +123,7 @@ class Hopper:
         unhindered = await self.plain(port)
         return False if unhindered.answer in met else None
 
-    async def _answers_at(
+    async def answers_at(
         self,
         port: int,
         minimum: int,
@@ -144,94 +136,10 @@ class Hopper:
                 return True
         return False
 
-    async def learn(self, port: int) -> None:
-        """Learn the distance on a port that the server accepts: the arriving TTL, then the hop before it.
-
-        A port that accepts no more teaches nothing, and what was learnt before is kept.
-        """
-        self._settled = True
-        arriving = await self._arriving(port)
-        if arriving is None:
-            return
-        self._keep(Distance(None, arriving, HopMethod.OFF))
-        guess = next(start for start in STARTS if start >= arriving) - arriving
-        await self._step(port, guess)
-
-    def _keep(self, distance: Distance) -> None:
+    def keep(self, distance: Distance) -> None:
+        """Remember what was learnt of the address."""
         self.distance = distance
         self.running.memory.distances[self.address] = distance
-
-    async def _arriving(self, port: int) -> int | None:
-        """Return the largest minimum at which the port still answers, found by halving."""
-        low, high = 1, 255
-        for start in STARTS:
-            if not await self._answers_at(port, start + 1, met=OPEN):
-                low, high = max(1, start - FARTHEST - 2), start
-                break
-        if (await self.plain(port, minimum=low)).answer not in OPEN:
-            return None
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if await self._answers_at(port, middle, met=OPEN) else (low, middle - 1)
-        return low
-
-    async def _step(self, port: int, guess: int) -> None:
-        """Find the smallest TTL that reaches the server, from a guess; the last router stands one hop before it."""
-        hops, before, reached = max(0, guess), None, False
-        for _ in range(FARTHEST):
-            at_server = await self.limited(port, hops + 1)
-            if at_server is None:
-                return
-            if at_server.answer not in OPEN:
-                again = await self.limited(port, hops + 1) if at_server.answer is Answer.SILENT else at_server
-                if again is None or again.answer not in OPEN:
-                    if reached or hops >= FARTHEST:
-                        return
-                    hops += 1
-                    continue
-            reached = True
-            before = await self.limited(port, hops) if hops else None
-            if before is not None and before.answer is Answer.SILENT:
-                before = await self.limited(port, hops) or before
-            if before is None or before.answer not in OPEN or hops == 0:
-                break
-            hops -= 1
-        self._keep(self._distance(hops, before))
-
-    def _distance(self, hops: int, before: HopReply | None) -> Distance:
-        arriving = self.distance.arriving
-        if hops == 0 or before is None:
-            return Distance(hops, arriving, HopMethod.ANSWERS)
-        router = before.offender if before.answer is Answer.EXPIRED else None
-        method = HopMethod.TIME_EXCEEDED if self.own(before) else HopMethod.ANSWERS
-        return Distance(hops, arriving, method, router)
-
-    async def search(self, port: int) -> HopReply | None:
-        """Step out to a port of which nothing is known, until its router shows itself; return what it showed.
-
-        The largest TTL with a time-exceeded from the address itself is the router's; an answer at a TTL where
-        nothing from the address came before is the router's own.
-        """
-        silent, found = 0, None
-        for ttl in range(1, FARTHEST + 1):
-            reply = await self.limited(port, ttl)
-            if reply is None:
-                return found
-            if self.own(reply):
-                silent, found = 0, reply
-                self._keep(Distance(ttl, self.distance.arriving, HopMethod.TIME_EXCEEDED, reply.offender))
-            elif reply.answer in FROM_ROUTER and (reply.answer in ANSWERED or reply.offender == self.address):
-                if found is None:
-                    self._keep(Distance(ttl, self.distance.arriving, HopMethod.ANSWERS))
-                    return reply
-                return found
-            elif reply.answer is Answer.EXPIRED:
-                silent = 0
-            else:
-                silent += 1
-            if silent >= SILENCE_IN_A_ROW or (found is not None and not self.own(reply)):
-                return found
-        return found
 
     async def explain(
         self,
@@ -273,13 +181,13 @@ class Hopper:
         if healthy is None:
             nearer = await self.limited(failing, hops - 1) if hops > 1 else None
             if nearer is not None and nearer.answer in ANSWERED:
-                self._keep(Distance())
-                await self.search(failing)
+                self.keep(Distance())
+                await search(self, failing)
             return False
         proper = await self._control(healthy, hops)
         if proper is not None:
             return proper
-        await self.learn(healthy)
+        await learn(self, healthy)
         return self.distance.hops is not None and await self._control(healthy, self.distance.hops) is True
 
     async def _control(self, healthy: int, hops: int) -> bool | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import Facts, Identity, Scene, connected, expired_at_router, judge
 from portwatchd.model import Answer, Distance, Family, HopEvidence, Outcome, Protocol, VerdictKind
-from portwatchd.rounds.hopping import FROM_ROUTER
+from portwatchd.rounds.distances import FROM_ROUTER, learn, search
 from portwatchd.rounds.memory import Proven
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def prove(
     if not _worth_proving(running, seen):
         return {}
     if healthy is not None and (hopper.distance.arriving is None or hopper.distance.hops is None):
-        await hopper.learn(healthy)
+        await learn(hopper, healthy)
     evidence: dict[Target, HopEvidence] = {}
     doubtful: dict[Target, Outcome] = {}
     for target, observation in seen.items():
@@ -124,7 +124,7 @@ async def _search(running: Round, hopper: Hopper, port: int) -> None:
     if last is not None and now - last < SEARCH_EVERY and not running.complete:
         return
     running.memory.searched_at = now
-    await hopper.search(port)
+    await search(hopper, port)
 
 
 def _suspicious(
