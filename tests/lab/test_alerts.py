@@ -38,7 +38,7 @@ class Watched:
         # A canary of each family: a lone school has no other schools that could vouch for the monitor.
         canaries = [f"{at.EXTERNAL_V4}:443", f"[{at.EXTERNAL_V6}]:443"]
         # No round is skipped, not even an audit; and a silent school takes seconds.
-        settings = BRISK | {"interval": "10s", "school_concurrency": 16}
+        settings = BRISK | {"interval": "10s", "school_concurrency": 16, "connect_timeout": "1s"}
         return Watching(self.lab, schools=[school], global_=settings, monitor={"canaries": canaries})
 
     def well(self) -> None:
@@ -178,26 +178,22 @@ def test_a_hung_daemon_is_one_notification(watched: Watched, record_property: Ca
     _resolved(watched, mended)
 
 
-@pytest.mark.timeout(150)
-@pytest.mark.parametrize("what", ["PortwatchMonitorIsolated", "PortwatchMassOutage", "PortwatchDown"])
-def test_5000_schools_lost_by_the_monitors_fault_are_one_notification(watched: Watched, what: str) -> None:
+@pytest.mark.timeout(100)
+def test_thousands_of_schools_lost_by_the_monitors_fault_are_one_notification(watched: Watched) -> None:
     """What Prometheus would send then is given to the real Alertmanager."""
     watched.well()
     began = time.time()
-    daemon = {"job": "portwatchd", "instance": f"{what}:10052", "monitor": "lab"}
-    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began + 20))
-    lost = {**daemon, "alertname": "PortwatchLineDown", "cause": "line_down", "severity": "critical"}
-    alerts: list[dict[str, Any]] = [{"labels": {**lost, "school": f"school-{n}"}, "endsAt": ends} for n in range(5000)]
-    cause = {**daemon, "alertname": what, "cause": "monitor", "severity": "critical"}
-    alerts.insert(0, {"labels": cause, "annotations": {"title": "portwatchd"}, "endsAt": ends})
+    masses = {"PortwatchMonitorIsolated": 5000, "PortwatchMassOutage": 500, "PortwatchDown": 500}
+    # The schools end before the cause does: as in life, where whoever is back is seen by a monitor that is back.
+    soon, late = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began + after)) for after in (20, 60))
+    alerts: list[dict[str, Any]] = []
+    for what, schools in masses.items():
+        labels = {"job": "portwatchd", "instance": f"{what}:10052", "monitor": "lab", "severity": "critical"}
+        cause = {**labels, "alertname": what, "cause": "monitor"}
+        alerts.append({"labels": cause, "annotations": {"title": "portwatchd"}, "endsAt": late})
+        lost = {**labels, "alertname": "PortwatchLineDown", "cause": "line_down"}
+        alerts += [{"labels": {**lost, "school": f"{what}-{n}"}, "endsAt": soon} for n in range(schools)]
     watched.alerting.post(alerts)
-    subject = f"[CRITICAL] {what}:10052: portwatchd"
-
-    def told() -> list[str]:
-        return [
-            mail["subject"] for mail in watched.alerting.mails(OPERATIONS, began) if "RESOLVED" not in mail["subject"]
-        ]
-
-    watched.alerting.wait(told, 15, what)
-    time.sleep(5)
-    assert told() == [subject]
+    time.sleep(8)
+    told = [mail["subject"] for mail in watched.alerting.mails(OPERATIONS, began)]
+    assert sorted(told) == sorted(f"[CRITICAL] {what}:10052: portwatchd" for what in masses)
