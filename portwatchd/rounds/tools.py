@@ -35,6 +35,8 @@ class Settings:
     """A name with more addresses is a name of something else; each of them costs a whole watch."""
     ssh_pace: float = 5.0
     """After another connection to an SSH server; faster ones add up to a penalty (OpenSSH's PerSourcePenalties)."""
+    control_patience: float = 2.5
+    """Seconds to wait for a port that answered before: a lost SYN is sent again after one."""
     limited_per_round: int = 12
     """TTL-limited probes in one round of the daemon: at one a second, what a round can bear."""
     limited_complete: int = 60

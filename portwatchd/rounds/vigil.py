@@ -135,6 +135,9 @@ class Watch:
     async def _look(self, asking: str | None, family: Family) -> bool | None:
         """Ask canaries and peers of a family; None where there are none."""
         canaries, peers = await asyncio.gather(self._ask_canaries(family), self._ask_peers(asking, family))
+        if asking is None and not canaries and 0 < len(peers) < ENOUGH_PEERS:
+            # A dead school may be the only peer here: it can end an isolation, and not begin one.
+            return self._cut.get(family, False) and not any(peers)
         cut = bool(canaries) and not any(canaries)
         if peers and (len(peers) >= ENOUGH_PEERS or not any(canaries)):
             cut = cut or 1 - sum(peers) / len(peers) > self._signs.isolated_above

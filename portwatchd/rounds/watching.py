@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import connected
-from portwatchd.model import Depth, Outcome, Protocol, Target, VerdictKind
+from portwatchd.model import Answer, Depth, Outcome, Protocol, Target, VerdictKind
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
@@ -109,13 +109,42 @@ async def confirm(
         if attempt == 0 and (moved := await _moved(running, seen)) is not None:
             seen = await observe_all(running, targets_of(running, moved, depth))
             suspects = [target for target, observation in seen.items() if _suspect(running, target, observation)]
-        if attempt == tools.settings.confirm_attempts - 1:
+        last = attempt == tools.settings.confirm_attempts - 1
+        if last:
             await look_at_ourselves(running, seen)
         await tools.clock.sleep(max(0.0, tools.settings.confirm_spacing - (tools.clock.monotonic() - started)))
         again = await observe_all(running, suspects)
         seen |= again
         suspects = [target for target in suspects if not _well(running, target, again[target])]
+        if last and suspects:
+            seen |= await observe_all(running, await _gone_meanwhile(running, seen, suspects))
     return seen
+
+
+async def _gone_meanwhile(
+    running: Round,
+    seen: Mapping[Target, Observation],
+    suspects: Sequence[Target],
+) -> list[Target]:
+    """Return the ports that answered early in the round, where not even one of them accepts a connection now.
+
+    A line that broke in mid-round would else look like the loss of those ports that came to their turn too late.
+    """
+    stale: list[Target] = []
+    for address in {target.address for target in suspects}:
+        well = [target for target, o in seen.items() if target.address == address and connected(o)]
+        if well and not await _accepts(running, well[0]) and not await _accepts(running, well[-1]):
+            stale += well
+    return stale
+
+
+async def _accepts(running: Round, target: Target) -> bool:
+    network, patience = running.tools.network, running.tools.settings.control_patience
+    async with running.permits, running.tools.permits:
+        return (await network.probe(target.address, target.port, seconds=patience)).answer in {
+            Answer.CONNECTED,
+            Answer.RESET,
+        }
 
 
 async def look_at_ourselves(running: Round, seen: Mapping[Target, Observation]) -> None:
