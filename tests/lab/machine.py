@@ -53,9 +53,13 @@ class Machine:
         """Return a property of a unit."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
-    def get(self, path: str) -> str:
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        self.run("python3", "-c", "import sys; open(sys.argv[1], 'w').write(sys.argv[2])", path, text)
+
+    def get(self, path: str, port: int = 10052) -> str:
         """Return what the daemon serves."""
-        return self.run("python3", "-c", FETCH, f"http://127.0.0.1:10052{path}")
+        return self.run("python3", "-c", FETCH, f"http://127.0.0.1:{port}{path}")
 
     def school(self, name: str) -> dict[str, object]:
         """Return what the daemon knows of a school."""

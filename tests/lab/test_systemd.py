@@ -5,18 +5,16 @@ The tests share one machine and run in the order in which they stand here.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from .ansible import COLLECTION, Ansible
 from .machine import Machine, booted, chroot, make_root, room, until
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ WORST_EXPOSURE = 1.5
 PATIENCE = 4
 """Seconds without a life sign until the manager ends the daemon; the unit's own 60 are too long for a test."""
 MACHINE_BYTES = 1 << 30
-PLAYBOOK = PROJECT / "deploy/ansible"
 SCHOOLS_UNIT = """
 [Unit]
 Before=portwatchd.service
@@ -59,18 +56,14 @@ def root(package: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def ansible() -> Iterator[Path]:
-    """Return the commands of ansible, in a virtual environment of Debian's Python."""
-    lock = PLAYBOOK / "requirements.lock"
+def ansible() -> Iterator[Ansible]:
+    """Return ansible in a virtual environment of Debian's Python, which the other machine has too."""
     with tempfile.TemporaryDirectory(prefix="portwatchd-ansible-", dir=room(MACHINE_BYTES)) as directory:
-        subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", directory], check=True)
-        pip = [sys.executable, "-m", "pip", "--python", f"{directory}/bin/python", "install", "-qq", "--no-deps"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", lock], check=True)
-        yield Path(directory, "bin")
+        yield Ansible.install(Path(directory))
 
 
 @pytest.fixture(scope="module")
-def machine(root: Path, package: Path, ansible: Path) -> Iterator[Machine]:
+def machine(root: Path, package: Path, ansible: Ansible) -> Iterator[Machine]:
     """Boot the machine, with simulated schools in it."""
     shutil.copy(Path(__file__).with_name("fake_schools.py"), root / "usr/local/lib")
     units = root / "etc/systemd/system"
@@ -78,7 +71,7 @@ def machine(root: Path, package: Path, ansible: Path) -> Iterator[Machine]:
     (units / f"{SERVICE}.d").mkdir()
     (units / f"{SERVICE}.d/test.conf").write_text(f"[Service]\nWatchdogSec={PATIENCE}s\nRestartSec=100ms\n")
     chroot(root, "systemctl", "enable", "fake-schools.service")
-    shown = (ansible.parent, PLAYBOOK, package)
+    shown = (ansible.home, COLLECTION, package)
     with booted(root, *(f"--bind-ro={path}" for path in shown)) as machine:
         yield machine
 
@@ -210,9 +203,32 @@ def test_a_mistake_in_the_configuration_is_told_and_not_tried_again(machine: Mac
     machine.run("systemctl", "start", SERVICE)
 
 
+def test_the_socket_outlives_the_daemon(machine: Machine) -> None:
+    machine.run("systemctl", "stop", SERVICE)
+    machine.write("/etc/default/portwatchd", "PORTWATCHD_OPTS=--web.systemd-socket\n")
+    machine.run("systemctl", "start", "portwatchd.socket")
+    assert machine.show(SERVICE, "ActiveState") == "inactive"
+    assert "portwatch_build_info" in machine.get("/metrics"), "the first scrape starts the daemon"
+    machine.run("systemctl", "restart", "--no-block", SERVICE)
+    for _ in range(5):
+        assert "portwatch_build_info" in machine.get("/metrics"), "no scrape is refused"
+    machine.run("systemctl", "stop", "portwatchd.socket", SERVICE)
+    machine.write("/etc/default/portwatchd", "")
+
+
+def test_shards_take_the_place_of_the_whole(machine: Machine) -> None:
+    machine.run("systemctl", "start", SERVICE)
+    machine.write("/etc/default/portwatchd-shards", "PORTWATCHD_TOTAL_SHARDS=2\n")
+    machine.run("systemctl", "start", "portwatchd@0", "portwatchd@1")
+    assert machine.show(SERVICE, "ActiveState") == "inactive"
+    metrics = machine.get("/metrics", 10100) + machine.get("/metrics", 10101)
+    assert sum(map(float, re.findall(r"\nportwatch_schools (\S+)", metrics))) == 2
+
+
 def test_removed_it_is_gone_and_purged_it_leaves_nothing(machine: Machine) -> None:
     machine.run("dpkg", "--remove", "portwatchd")
-    assert machine.show(SERVICE, "ActiveState") == "inactive"
+    for unit in (SERVICE, "portwatchd@0", "portwatchd@1"):
+        assert machine.show(unit, "ActiveState") == "inactive"
     machine.run("test", "!", "-e", "/usr/lib/portwatchd")
     machine.run("test", "-e", "/etc/portwatchd/portwatchd.yml")
     machine.run("test", "-e", "/var/lib/portwatchd/portwatchd.db")
@@ -222,49 +238,27 @@ def test_removed_it_is_gone_and_purged_it_leaves_nothing(machine: Machine) -> No
     machine.run("test", "!", "-e", "/etc/systemd/system/multi-user.target.wants/portwatchd.service")
 
 
-def test_ansible_lint_is_content(ansible: Path) -> None:
-    done = subprocess.run(
-        [str(ansible / "ansible-lint"), "--offline", "--profile=production", "--nocolor"],
-        cwd=PLAYBOOK,
-        env={**os.environ, "PATH": f"{ansible}:{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
+@pytest.mark.timeout(180, func_only=True)
+def test_ansible_lint_is_content(ansible: Ansible) -> None:
+    ansible.lint()
 
 
-def played(machine: Machine, ansible: Path, package: Path, *options: str) -> dict[str, int]:
-    """Run the role on the machine itself and return ansible's own count."""
+@pytest.mark.timeout(180, func_only=True)
+def test_the_role_installs_and_starts_and_a_second_time_changes_nothing(
+    machine: Machine, ansible: Ansible, package: Path
+) -> None:
     facts = {
         "portwatchd_package": str(package),
         "portwatchd_log_level": "debug",
         "portwatchd_schools": [{"name": "gym-nord", "host": "127.1.0.1", "labels": {"district": "07"}}],
         "portwatchd_school_files": ["schools.d/*.yml"],
     }
-    command = [
-        str(ansible / "ansible-playbook"),
-        "--connection=local",
-        "--inventory=localhost,",
-        str(PLAYBOOK / "playbook.yml"),
-    ]
-    said = machine.run(*command, f"--extra-vars={json.dumps(facts)}", *options)
-    recap = said.splitlines()[-2] if not said.splitlines()[-1].strip() else said.splitlines()[-1]
-    return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", recap)}
-
-
-@pytest.mark.timeout(180, func_only=True)
-def test_the_role_installs_and_starts_and_a_second_time_changes_nothing(
-    machine: Machine, ansible: Path, package: Path
-) -> None:
-    checked = played(machine, ansible, package, "--check")
+    checked = ansible.play(machine, facts, "--check")
     assert (checked["failed"], checked["unreachable"]) == (0, 0)
     machine.run("test", "!", "-e", "/usr/lib/portwatchd")
-    first = played(machine, ansible, package)
+    first = ansible.play(machine, facts)
     assert (first["failed"], first["unreachable"]) == (0, 0)
     assert machine.show(SERVICE, "ActiveState") == "active"
-    until(lambda: machine.school("gym-nord")["labels"] == {"district": "07"}, 60)
+    assert '"__meta_portwatch_label_district": "07"' in machine.get("/sd")
     assert machine.run("stat", "--format=%G %a", "/etc/portwatchd/portwatchd.yml") == "portwatchd 640\n"
-    assert played(machine, ansible, package)["changed"] == 0
+    assert ansible.play(machine, facts)["changed"] == 0
