@@ -29,9 +29,16 @@ def room(needed: int) -> Path:
 def make_root(root: Path) -> None:
     """Install a minimal Debian of this machine's release, from where this machine's own packages come from."""
     release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines())["VERSION_CODENAME"]
-    targets = _output("apt-get", "indextargets", "--format", "$(CODENAME) $(CREATED_BY) $(SITE)")
-    mirror = next(line.split()[2] for line in targets.splitlines() if line.split()[:2] == [release, "Packages"])
+    if not (mirror := _mirror(release)):  # apt names none before it has fetched its lists
+        _output("apt-get", "update", "-qq")
+        mirror = _mirror(release)
     _output("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(root), mirror)
+
+
+def _mirror(release: str) -> str:
+    """Return where this machine's own packages of a release come from; empty where apt does not know."""
+    targets = _output("apt-get", "indextargets", "--format", "$(CODENAME) $(CREATED_BY) $(SITE)").splitlines()
+    return next((line.split()[2] for line in targets if line.split()[:2] == [release, "Packages"]), "")
 
 
 def chroot(root: Path, *command: str) -> str:
