@@ -93,6 +93,12 @@ def connected(observation: Observation) -> bool:
             return True
 
 
+def unanswered(observation: Observation) -> bool:
+    """Whether a connect met silence, or a router's word that nobody is there."""
+    early = observation.outcome is Outcome.TIMEOUT and not connected(observation)
+    return early or observation.outcome is Outcome.UNREACHABLE
+
+
 def judge(facts: Facts) -> Verdict:
     """Return the verdict on a port, with its proof. Total: every combination of facts has one."""
     seen = facts.observation

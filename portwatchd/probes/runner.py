@@ -49,11 +49,14 @@ class Prober:
         self._timeout = timeout
         self._stalled = stalled
 
-    async def observe(self, target: Target) -> Observation:
-        """Return what one probe met, within `timeout` seconds whatever the peer does. Only cancellation passes."""
+    async def observe(self, target: Target, *, patience: float | None = None) -> Observation:
+        """Return what one probe met, within `timeout` seconds whatever the peer does. Only cancellation passes.
+
+        `patience` are the seconds that a connect may take here, where that is less than at other targets.
+        """
         at, start = self._clock.wall(), self._clock.monotonic()
         deadline = asyncio.get_running_loop().time() + self._timeout
-        run = _Run(self._network, self._clock, target, self._connect_timeout)
+        run = _Run(self._network, self._clock, target, min(self._connect_timeout, patience or self._connect_timeout))
         failure = run.conclude(await self._guard(run, run.main, deadline))
         aside = ASIDES.get(target.service.protocol)
         if (

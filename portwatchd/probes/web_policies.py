@@ -15,8 +15,9 @@ REDIRECTS = frozenset({301, 302, 307, 308})
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _DIRECTIVE = re.compile(
-    rb"[ \t]*(?:(%b)[ \t]*(?:=[ \t]*(?:(%b)|\"((?:[^\"\\]|\\.)*)\"))?)?[ \t]*(?:;|$)" % (_TOKEN, _TOKEN)
+    rb"[ \t]*+(?:(%b)[ \t]*+(?:=[ \t]*+(?:(%b)|\"((?:[^\"\\]|\\.)*+)\"))?+)?+[ \t]*+(?:;|\Z)" % (_TOKEN, _TOKEN)
 )
+"""Possessive throughout, so that no header makes it try twice; and every match is of a byte at least, or at the end."""
 
 
 def judge_hsts(values: tuple[bytes, ...]) -> tuple[bool, str]:

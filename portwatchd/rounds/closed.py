@@ -10,7 +10,7 @@ from portwatchd.diagnosis.port import Facts, expired_at_router, judge
 from portwatchd.model import Answer, HopEvidence, Observation, Outcome, Proof, Stage, Verdict, VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from portwatchd.diagnosis.port import Scene
     from portwatchd.model import HopReply, Service
@@ -62,12 +62,14 @@ async def judge_closed(
     ports: Sequence[int],
     *,
     refused_before: bool = False,
+    known: Verdict | None = None,
 ) -> dict[int, Verdict]:
     """Ask ports of a service that nobody listens on, and return the verdict on each.
 
-    `refused_before`: the server was seen to refuse such ports, so that a silence is not its habit.
+    `refused_before`: the server was seen to refuse such ports, so that a silence is not its habit. `known`: what was
+    just proven of ports like these, so that silent ones need no proof of their own.
     """
-    asked = await ask(running, ground, ports)
+    asked = await ask(running, ground, ports, prove=known is None)
     refuses = refused_before or any(a.hop.same_machine for a in asked.values())
     family, address = ground.hopper.family, ground.hopper.address
     verdicts = {
@@ -78,9 +80,8 @@ async def judge_closed(
         )
         for port, a in asked.items()
     }
-    proven = [verdict for verdict in verdicts.values() if verdict.proof in {Proof.HOP, Proof.ICMP}]
-    if proven and all(verdict.kind in CONTRASTED for verdict in proven):
-        alike = Verdict(proven[0].kind, Proof.CONTRAST, "silent like others that are proven not to be forwarded")
+    if (sure := alike_proven(verdicts, known)) is not None:
+        alike = Verdict(sure.kind, Proof.CONTRAST, "silent like others that are proven not to be forwarded")
         silent = [port for port, a in asked.items() if a.observation.outcome is Outcome.TIMEOUT]
         verdicts |= {port: alike for port in silent if verdicts[port].kind is VerdictKind.UNKNOWN}
     contrasted = [
@@ -95,7 +96,15 @@ async def judge_closed(
     return verdicts
 
 
-async def ask(running: Round, ground: Ground, ports: Sequence[int]) -> dict[int, Asked]:
+def alike_proven(verdicts: Mapping[int, Verdict], known: Verdict | None = None) -> Verdict | None:
+    """Return one of the verdicts that are proven, if all of those say that the port is not forwarded."""
+    proven = [verdict for verdict in verdicts.values() if verdict.proof in {Proof.HOP, Proof.ICMP}]
+    if known is not None:
+        proven.append(known)
+    return proven[0] if proven and all(verdict.kind in CONTRASTED for verdict in proven) else None
+
+
+async def ask(running: Round, ground: Ground, ports: Sequence[int], *, prove: bool = True) -> dict[int, Asked]:
     """Ask closed ports who refuses them; a port that the server itself refuses costs no TTL-limited probe.
 
     A silence is asked again: it is a packet lost, or a port that differs; not where a whole range is silent.
@@ -115,7 +124,7 @@ async def ask(running: Round, ground: Ground, ports: Sequence[int]) -> dict[int,
         for port, reply in replies.items()
         if not same.get(port) and reply.answer is not Answer.LOCAL_ERROR
     }
-    explained = await _explain(running, ground, doubtful, same)
+    explained = await _explain(running, ground, doubtful, same) if prove else {}
     running.progress(len(ports))
     return {
         port: Asked(_observed(at, reply), explained.get(port, HopEvidence(same_machine=same.get(port))))

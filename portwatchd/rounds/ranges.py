@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from portwatchd.model import Proof, Protocol, RangeState, Service, Verdict, VerdictKind
-from portwatchd.rounds.closed import SAMPLE, judge_closed
+from portwatchd.rounds.closed import SAMPLE, alike_proven, judge_closed
 from portwatchd.rounds.reporting import SEVERITY, Judged
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
         if _changed(state, verdicts):
             sweeping = list(every)
     if not whole:
-        swept = await _sweep(running, ground, service, list(every) if sweep_due(running) else sweeping, before=before)
+        left = list(every) if sweep_due(running) else sweeping
+        swept = await _sweep(running, ground, service, left, alike_proven(verdicts), before=before)
         verdicts |= {port: verdict for port, verdict in swept.items() if verdict.kind is not VerdictKind.UNKNOWN}
     remember(state, verdicts)
     verdict, known = sum_up(service, state, verdicts)
@@ -78,6 +79,7 @@ async def _sweep(
     ground: Ground,
     service: Service,
     ports: list[int],
+    known: Verdict | None,
     *,
     before: bool,
 ) -> dict[int, Verdict]:
@@ -87,7 +89,7 @@ async def _sweep(
     verdicts: dict[int, Verdict] = {}
     while ports and clock.monotonic() - started < SWEEP_SECONDS:
         chunk, ports = ports[:SWEEP_CHUNK], ports[SWEEP_CHUNK:]
-        verdicts |= await judge_closed(running, ground, service, chunk, refused_before=before)
+        verdicts |= await judge_closed(running, ground, service, chunk, refused_before=before, known=known)
     if ports:
         running.memory.sweeping[ground.hopper.family, service.name] = ports
     return verdicts

@@ -6,6 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from portwatchd.diagnosis.port import unanswered
+from portwatchd.model import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 class Observer(Protocol):
     """Probes one target; never raises for what the network does."""
 
-    async def observe(self, target: Target) -> Observation:
-        """Return the facts of one probe."""
+    async def observe(self, target: Target, *, patience: float | None = None) -> Observation:
+        """Return the facts of one probe, which waits `patience` seconds for a connect, if that is given."""
         ...
 
 
@@ -35,6 +38,10 @@ class Settings:
     """A name with more addresses is a name of something else; each of them costs a whole watch."""
     ssh_pace: float = 5.0
     """After another connection to an SSH server; faster ones add up to a penalty (OpenSSH's PerSourcePenalties)."""
+    silent_patience: float = 1.5
+    """Seconds for a connect to an address that was silent to the first probes of a pass: it answers at once, or not."""
+    silent_enough: int = 2
+    """Silent probes, and no answer, after which an address is taken for a silent one."""
     control_patience: float = 2.5
     """Seconds to wait for a port that answered before: a lost SYN is sent again after one."""
     limited_per_round: int = 12
@@ -88,6 +95,8 @@ class Round:
     pace: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a TTL-limited probe waits for its second: families are asked at the same time."""
     observations: list[tuple[str, Observation]] = field(default_factory=list)
+    silences: dict[str, int] = field(default_factory=dict)
+    """By address: how many connects of the present pass were not answered; negative once one was."""
     events: list[Transition] = field(default_factory=list)
     """What was noticed on the way and is no change of a verdict."""
 
@@ -100,11 +109,21 @@ class Round:
 
     async def observe(self, target: Target) -> Observation:
         """Probe a target under both permits; a probe that the monitor itself spoilt is repeated once."""
+        settings, prober = self.tools.settings, self.tools.prober
         async with self.permits, self.tools.permits:
-            seen = await self.tools.prober.observe(target)
+            silent = self.silences.get(target.address, 0) >= settings.silent_enough
+            patience = settings.silent_patience if silent else None
+            seen = await prober.observe(target, patience=patience)
             self.observations.append((target.service.name, seen))
-            if seen.void:
-                seen = await self.tools.prober.observe(target)
+            if seen.void or (seen.outcome is Outcome.LOCAL_ERROR and target.address in self.silences):
+                # A fault of the monitor's own that others of the pass did not meet: perhaps it passes.
+                seen = await prober.observe(target, patience=patience)
                 self.observations.append((target.service.name, seen))
+        if seen.outcome is Outcome.LOCAL_ERROR:
+            pass
+        elif not unanswered(seen):
+            self.silences[target.address] = -len(self.school.profile.services)
+        else:
+            self.silences[target.address] = self.silences.get(target.address, 0) + 1
         self.progress(1)
         return seen

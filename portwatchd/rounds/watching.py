@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from portwatchd.diagnosis.port import connected
+from portwatchd.diagnosis.port import connected, unanswered
 from portwatchd.model import Answer, Depth, Outcome, Protocol, Target, VerdictKind
 from portwatchd.world import Resolved
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
 NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
+SPEAK_FOR_ALL = 4
+"""Ports of a wholly silent address that are asked again in each attempt; all of them would take half a minute."""
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
 
@@ -86,8 +88,16 @@ def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: D
 
 
 async def observe_all(running: Round, targets: Sequence[Target]) -> dict[Target, Observation]:
-    """Probe targets at once, as far as the permits allow."""
-    return dict(zip(targets, await asyncio.gather(*map(running.observe, targets)), strict=True))
+    """Probe targets at once, as far as the permits allow; the addresses in turn, so that a silent one is soon known."""
+    running.silences.clear()
+    turns: dict[str, int] = {}
+    order: list[tuple[int, Target]] = []
+    for target in targets:
+        turns[target.address] = turn = turns.get(target.address, 0) + 1
+        order.append((turn, target))
+    ordered = [target for _, target in sorted(order, key=lambda entry: entry[0])]
+    seen = dict(zip(ordered, await asyncio.gather(*map(running.observe, ordered)), strict=True))
+    return {target: seen[target] for target in targets}
 
 
 async def confirm(
@@ -113,12 +123,27 @@ async def confirm(
         if last:
             await look_at_ourselves(running, seen)
         await tools.clock.sleep(max(0.0, tools.settings.confirm_spacing - (tools.clock.monotonic() - started)))
-        again = await observe_all(running, suspects)
+        again = await observe_all(running, _sample(seen, suspects))
+        if len(again) < len(suspects) and not all(map(unanswered, again.values())):
+            again |= await observe_all(running, [target for target in suspects if target not in again])
         seen |= again
-        suspects = [target for target in suspects if not _well(running, target, again[target])]
+        suspects = [t for t in suspects if t not in again or not _well(running, t, again[t])]
         if last and suspects:
             seen |= await observe_all(running, await _gone_meanwhile(running, seen, suspects))
     return seen
+
+
+def _sample(seen: Mapping[Target, Observation], suspects: Sequence[Target]) -> list[Target]:
+    """Return the suspects that are asked again: of an address that is wholly silent, a few speak for all."""
+    silent = {t.address for t in seen} - {t.address for t, o in seen.items() if not unanswered(o)}
+    left = dict.fromkeys(silent, SPEAK_FOR_ALL)
+    sample: list[Target] = []
+    for target in sorted(suspects, key=lambda target: not target.service.required):
+        if target.address in left:
+            left[target.address] -= 1
+        if left.get(target.address, 0) >= 0:
+            sample.append(target)
+    return sample
 
 
 async def _gone_meanwhile(

@@ -18,7 +18,7 @@ HEADER_LIMIT = 128
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]*)<", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: (.*))?", re.DOTALL)
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*", re.DOTALL)
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++):(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +74,5 @@ def _headers(buffer: Buffer) -> Reading[tuple[tuple[str, bytes], ...]]:
             raise Malformed(f"expected an HTTP header, got {quoted(line)}")
         if len(headers) == HEADER_LIMIT:
             raise TooLong(f"sends more than {HEADER_LIMIT} headers")
-        headers.append((match[1].decode().lower(), match[2]))
+        headers.append((match[1].decode().lower(), match[2].strip(b" \t")))
     return tuple(headers)

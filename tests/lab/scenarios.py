@@ -293,10 +293,14 @@ FIRST_CONTACT = (
     ),
 )
 """What the monitor meets at a school that it has never seen well."""
+NO_PORTS = {"4/*": "", "6/*": ""}
+"""Nothing is said of ports of which no address is known."""
 BY_CHECK = (
     *FIRST_CONTACT,
     *(
-        dataclasses.replace(scenario)
+        dataclasses.replace(
+            scenario, ports={"4/*": "", "6/*": ""} if scenario.diagnosis == "dns_failed" else scenario.ports
+        )
         for scenario in SCENARIOS
         if scenario.name
         in {

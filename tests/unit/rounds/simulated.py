@@ -121,14 +121,16 @@ class Prober:
     """The monitor itself can send nothing."""
     asked: list[Target] = field(default_factory=list)
 
-    async def observe(self, target: Target) -> Observation:
+    async def observe(self, target: Target, *, patience: float | None = None) -> Observation:
         self.asked.append(target)
         at = self.network.clock.wall()
         if self.broken:
             return Observation(at, Outcome.LOCAL_ERROR, Stage.CONNECT)
         if scripted := self.scripted.get(target.port):
             return self._say(at, scripted.pop(0), None)
-        met = await self.network.syn(target.address, target.port, seconds=CONNECT_TIMEOUT)
+        met = await self.network.syn(
+            target.address, target.port, seconds=min(CONNECT_TIMEOUT, patience or CONNECT_TIMEOUT)
+        )
         match met.answer:
             case Answer.CONNECTED:
                 return self._dialogue(at, target, met.who)

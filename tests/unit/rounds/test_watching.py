@@ -131,7 +131,7 @@ class Spoilt(Prober):
 
     spoilt: int = 0
 
-    async def observe(self, target: Target) -> Observation:
+    async def observe(self, target: Target, *, patience: float | None = None) -> Observation:
         seen = await super().observe(target)
         if self.spoilt:
             self.spoilt -= 1
