@@ -195,18 +195,24 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
         _own(
             "PortwatchSchoolsDropped",
             "warning",
-            "portwatch_schools < 0.9 * max_over_time(portwatch_schools[6h])",
+            "portwatch_schools < 0.9 * max_over_time(portwatch_schools[6h]) or portwatch_discovery_held_back > 0",
             "10m",
             "0s",
             "Time to reload a list that was written halfway. It ends by itself after six hours: then the list is meant so.",
             Words("fewer schools", "weniger Schulen"),
             Words(
-                "{{ $value }} schools are watched, a tenth fewer than within the last six hours.",
-                "{{ $value }} Schulen werden überwacht, ein Zehntel weniger als in den letzten sechs Stunden.",
+                "{{ with $labels.source }}The list {{ . }} has lost more than half of its schools and is held back: "
+                "{{ $value }} schools.{{ else }}{{ $value }} schools are watched, a tenth fewer than within the last six "
+                "hours.{{ end }}",
+                "{{ with $labels.source }}Die Liste {{ . }} hat mehr als die Hälfte ihrer Schulen verloren und wird "
+                "zurückgehalten: {{ $value }} Schulen.{{ else }}{{ $value }} Schulen werden überwacht, ein Zehntel weniger "
+                "als in den letzten sechs Stunden.{{ end }}",
             ),
             Words(
-                "Schools that have dropped out are not watched, and their alerts have ended.",
-                "Herausgefallene Schulen werden nicht überwacht, und ihre Meldungen sind beendet.",
+                "Schools that have dropped out are not watched, and their alerts have ended; those of a list that is held "
+                "back are watched on until the list is read so once more.",
+                "Herausgefallene Schulen werden nicht überwacht, und ihre Meldungen sind beendet; die einer zurückgehaltenen "
+                "Liste werden weiter überwacht, bis die Liste noch einmal so gelesen wird.",
             ),
             Words(
                 "Check the lists of schools and the service discovery; portwatchd config show PATH says what is read.",
