@@ -44,6 +44,7 @@ class History:
         self._clock = clock
         self._on_state = on_state
         self._reason: str | None = ""
+        self._well: bool | None = None
         self._marks: dict[str, tuple[object, ...]] = {}
         self._renewals = 0
         self._recent: deque[Transition] = deque(maxlen=RECENT)
@@ -171,15 +172,19 @@ class History:
         return await asyncio.get_running_loop().run_in_executor(self._reading, ask)
 
     def _tell(self, reason: str | None) -> None:
-        """Say once whether the memory can be kept, and why not. Called by the writer's thread too."""
-        if reason == self._reason:
-            return
+        """Say once whether the memory can be kept, and why not. Called by the writer's thread too.
+
+        For some minutes after a damaged file was put aside all is not well, though a new one is kept: memory was lost.
+        """
+        well = reason is None and (self._path is None or not place.lately_put_aside(self._path, self._clock.wall()))
         was, self._reason = self._reason, reason
-        if reason is not None:
+        if reason is not None and reason != was:
             log.error("the memory over restarts cannot be kept", path=str(self._path), reason=reason)
-        elif was:
+        elif reason is None and was:
             log.info("the memory over restarts is kept again", path=str(self._path))
-        self._on_state(reason is None)
+        if well is not self._well:
+            self._well = well
+            self._on_state(well)
 
 
 @contextlib.contextmanager

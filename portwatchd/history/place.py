@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from enum import StrEnum
+from glob import escape
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,9 @@ OWNER = b"portwatchd"
 """How the lock file begins: by it a path is known as ours even when the file there is damaged beyond recognition."""
 ASIDE_MOST = 10
 """Damaged files that are put aside at one place: a disk that damages every file must not be filled as well."""
+ASIDE_TIME = "%Y%m%dT%H%M%SZ"
+SHOWN = 900.0
+"""Seconds for which storage counts as not well after a damaged file was put aside: long enough for an alert."""
 SIDE_FILES = ("-wal", "-shm", "-journal")
 POLL = 0.05
 """Seconds between two looks at a lock that another process holds."""
@@ -65,7 +69,7 @@ def put_aside(path: Path, now: float) -> Path:
     bad = [name for name in names if not name.endswith(SIDE_FILES)]
     if len(bad) >= ASIDE_MOST:
         raise Unusable(f"it is damaged, and {len(bad)} damaged files lie beside it already")
-    name = f"{path.name}.bad-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"
+    name = f"{path.name}.bad-{time.strftime(ASIDE_TIME, time.gmtime(now))}"
     number = 0
     while (aside := path.with_name(name + (f"-{number}" if number else ""))).exists():
         number += 1
@@ -75,6 +79,16 @@ def put_aside(path: Path, now: float) -> Path:
         if side.exists():
             side.rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+def lately_put_aside(path: Path, now: float) -> bool:
+    """Whether a damaged file of this place was put aside within the last `SHOWN` seconds: somebody should look."""
+    try:
+        names = [one.name.removeprefix(f"{path.name}.bad-") for one in path.parent.glob(f"{escape(path.name)}.bad-*")]
+    except OSError:
+        return False
+    since = time.strftime(ASIDE_TIME, time.gmtime(now - SHOWN))
+    return any(since < name[: len(since)] <= time.strftime(ASIDE_TIME, time.gmtime(now)) for name in names)
 
 
 def _lock_of(path: Path) -> Path:
