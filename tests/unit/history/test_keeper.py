@@ -461,7 +461,7 @@ def test_storage_is_well_again_some_minutes_after_a_damaged_file_was_put_aside(r
     with room.history() as history:
         assert history.flush()
     assert room.said[-1] is False
-    room.clock. += place.SHOWN + 1
+    room.clock.pass_by(place.SHOWN + 1)
     with room.history() as history:
         assert history.flush()
     assert room.said[-1] is True
