@@ -17,6 +17,9 @@ from portwatchd.model import Family, School
 
 DEFAULT_PROFILE = "iserv"
 
+CONFIRM_ATTEMPTS, CONFIRM_SPACING = 2, 2.0
+"""Of a host that is named on the command line: somebody waits, and may ask again."""
+
 
 class UsageError(Exception):
     """What was asked for cannot be done; every problem, one a line."""
@@ -66,7 +69,14 @@ def of_hosts(wanted: Wanted) -> tuple[tuple[School, ...], Config]:
     if problems or profile is None:
         raise UsageError(*problems)
     schools = (School(host, host, "" if values.is_address(host) else host.rstrip("."), profile) for host in hosts)
-    return tuple(schools), Config(families=families, ca_file=_ca_file(wanted, None), storage_path=None)
+    ca_file = _ca_file(wanted, None)
+    return tuple(schools), Config(
+        families=families,
+        ca_file=ca_file,
+        storage_path=None,
+        confirm_attempts=CONFIRM_ATTEMPTS,
+        confirm_spacing=CONFIRM_SPACING,
+    )
 
 
 def of_config(wanted: Wanted, file: Path) -> tuple[tuple[School, ...], Config]:

@@ -37,6 +37,7 @@ async def check_all(
                 workshop.tools,
                 depth=Depth.WATCH if watch_only else Depth.AUDIT,
                 complete=not watch_only,
+                proofs=not watch_only,
                 progress=steps.add,
             )
 

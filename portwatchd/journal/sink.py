@@ -61,7 +61,7 @@ class Journal:
         if not budget.spend(now):
             return
         well = change.after in WELL
-        write = self._log.info if well or change.before is None else self._log.warning
+        write = self._log.info if well else self._log.warning
         facts = {
             "school": change.school,
             "family": change.family,

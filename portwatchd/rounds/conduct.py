@@ -27,13 +27,14 @@ async def conduct(
     *,
     depth: Depth = Depth.WATCH,
     complete: bool = False,
+    proofs: bool = True,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Report:
     """Carry out one round of a school and return everything it led to; the memory is brought up to date.
 
     Never raises for what the network does. `complete` asks for every proof and the whole range at once.
     """
-    running = Round(school, memory, tools, complete=complete, progress=progress)
+    running = Round(school, memory, tools, complete=complete, proofs=proofs, progress=progress)
     started = tools.clock.monotonic()
     resolution = await resolve(running)
     if not resolution.addresses:

@@ -93,6 +93,8 @@ async def prove(
 
 def _worth_proving(running: Round, seen: Mapping[Target, Observation]) -> bool:
     """Whether proofs are gathered now: at first sight a school that is well is reported first, and learnt later."""
+    if not running.proofs:
+        return False
     if running.complete or running.memory.standings:
         return True
     return any(target.service.required and _fails(observation) for target, observation in seen.items())

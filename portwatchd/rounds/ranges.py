@@ -59,7 +59,9 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
     if not ground.scene.server_answers:
         running.progress(len(every) - len(ports))
         worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
-        return Judged(service, family, address, worst, None, RangeState(0, (), tuple(every)))
+        lost = worst.kind in LOST
+        known = RangeState(0, tuple(every), ()) if lost else RangeState(0, (), tuple(every))
+        return Judged(service, family, address, worst, None, known)
     if not whole and not sweeping and (changed := _changed(state, verdicts)):
         running.limited_left = max(running.limited_left, 2 * LOOK_BUDGET)
         verdicts |= await judge_closed(running, ground, service, changed, refused_before=before)

@@ -87,6 +87,8 @@ class Round:
     tools: Tools
     complete: bool = False
     """Everything at once, as `check` wants it: the whole range, the canary, all proofs."""
+    proofs: bool = True
+    """Without them only answers and contrast are judged by, and no distance is learnt."""
     progress: Callable[[int], None] = lambda _done: None
     cut: set[Family] = field(default_factory=set)
     """Families in which the monitor was seen to be cut off during this round."""
@@ -103,9 +105,10 @@ class Round:
     def __post_init__(self) -> None:
         """Take the school's own permits."""
         self.permits = asyncio.Semaphore(self.tools.settings.school_concurrency)
-        self.limited_left = (
-            self.tools.settings.limited_complete if self.complete else self.tools.settings.limited_per_round
-        )
+        settings = self.tools.settings
+        self.limited_left = settings.limited_complete if self.complete else settings.limited_per_round
+        if not self.proofs:
+            self.limited_left = 0
 
     async def observe(self, target: Target) -> Observation:
         """Probe a target under both permits; a probe that the monitor itself spoilt is repeated once."""

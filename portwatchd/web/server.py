@@ -194,6 +194,8 @@ class Site:
                 async for piece in pieces:
                     await response.write(piece)
                 await response.write_eof()
+        except ConnectionResetError:
+            pass  # the client has hung up, as one may
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()

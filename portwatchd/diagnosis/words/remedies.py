@@ -187,13 +187,12 @@ def _wrong_device(report: Report, lang: str) -> str:
 def _forwards(report: Report, lang: str) -> str:
     lost = [port for port in report.diagnosis.concerned if port.verdict.kind is not VerdictKind.ROUTER_ANSWERS]
     over_ipv4 = [port for port in lost if port.family is Family.IPV4]
-    names_ipv4 = {port.service.name for port in over_ipv4}
-    only_ipv6 = [port for port in lost if port.service.name not in names_ipv4]
+    over_ipv6 = [port for port in lost if port.family is Family.IPV6]
     said = [
         say(words, lang).format(named(ports, report.ports, lang, limit=PORTS_TO_SET))
         for words, ports in (
             (FORWARD, over_ipv4),
-            (FORWARD_IPV6, only_ipv6),
+            (FORWARD_IPV6, over_ipv6),
             (ROUTER_ANSWERS, _of_kind(report, VerdictKind.ROUTER_ANSWERS)),
         )
         if ports

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ async def test_an_address_in_use_and_a_bad_file_end_it_with_a_reason(tmp_path: P
             (f"--web.config.file={tmp_path}/none.yml", "none.yml: cannot be read"),
         ):
             process = await asyncio.create_subprocess_exec(
-                *("python", "-m", "portwatchd", "run", f"--config.file={config}", argument),
+                *(sys.executable, "-m", "portwatchd", "run", f"--config.file={config}", argument),
                 stderr=asyncio.subprocess.PIPE,
             )
             _, said = await process.communicate()
