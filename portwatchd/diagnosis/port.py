@@ -48,6 +48,8 @@ class Scene:
     """Another port at this address was answered by the school's server."""
     forward_seen: bool = False
     """The router is seen to forward another port, behind which nothing answers."""
+    silence_means_lost: bool = False
+    """Silent ports of this address were proven, and all of them are not forwarded."""
     router_alive: bool = False
     """Something shows that the router lives: its own RST or ICMP, a time-exceeded, a ping."""
     stranger: bool = False
@@ -270,11 +272,19 @@ def _by_icmp(facts: Facts) -> Verdict | None:
             return None
 
 
+def _unproven(facts: Facts) -> bool:
+    """Whether a silence could be proven, and is not: the router shows its forwards, but its ICMP is rate-limited."""
+    silent = facts.family is Family.IPV4 and facts.observation.outcome is Outcome.TIMEOUT
+    return silent and _would_show(facts.scene) and not facts.scene.silence_means_lost
+
+
 def _by_contrast(facts: Facts) -> Verdict:
     """Only the other ports, and what was learnt before, are left to compare with."""
     scene = facts.scene
     if scene.server_answers and facts.sibling is VerdictKind.SERVER_FILTERED:
         return Verdict(VerdictKind.SERVER_FILTERED, Proof.CONTRAST, "dropped, as over the other address family")
+    if _unproven(facts):
+        return Verdict(VerdictKind.UNKNOWN, Proof.NONE, "silent, and not proven yet")
     if scene.server_answers:
         return Verdict(VerdictKind.FORWARD_LOST, Proof.CONTRAST, "other ports of the server answer, this one does not")
     if scene.forward_seen:

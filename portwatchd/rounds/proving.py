@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import Facts, Identity, Scene, connected, expired_at_router, judge
@@ -20,6 +21,8 @@ SILENT_SAMPLE = 4
 """Ports asked by TTL in one round when nothing answers: the cause is one, and a probe costs a second."""
 PROOF_HOLDS = 900.0
 """Seconds for which a proof is reused while the outcome stays: one outcome may come to have another cause."""
+SILENT_AT_ONCE = 3
+"""Silent ports that one round proves: each is asked three times between two controls, and a probe costs a second."""
 SEARCH_EVERY = 900.0
 """Seconds between two searches for a router of which nothing is known: each takes up to half a minute."""
 HEALTHY_ORDER = (
@@ -87,8 +90,17 @@ async def prove(
         if connected(observation) and target not in evidence and _suspicious(running, target, observation, identities):
             fresh[target] = await _whose(hopper, target)
     for target, found in fresh.items():
+        if _uncontrolled(seen[target], found):
+            continue
         running.memory.proven[address, target.port] = Proven(seen[target].outcome, found, healthy is not None, now)
     return evidence | fresh
+
+
+def _uncontrolled(observation: Observation, evidence: HopEvidence) -> bool:
+    """Whether it is a silence that says nothing: it is asked again in the next round."""
+    reply = evidence.at_router
+    silent = observation.outcome is Outcome.TIMEOUT and reply is not None and reply.answer is Answer.SILENT
+    return silent and not evidence.controlled
 
 
 def _worth_proving(running: Round, seen: Mapping[Target, Observation]) -> bool:
@@ -111,6 +123,9 @@ async def _explain(hopper: Hopper, doubtful: Mapping[Target, Outcome]) -> dict[T
     running = hopper.running
     order = sorted(doubtful, key=lambda target: (not target.service.required, doubtful[target] is not Outcome.REFUSED))
     most = None
+    if hopper.healthy is not None and not running.complete:
+        silent = [target for target in order if doubtful[target] is Outcome.TIMEOUT]
+        order = [target for target in order if target not in silent[SILENT_AT_ONCE:]]
     if hopper.healthy is None:
         await _search(running, hopper, order[0].port)
         most = None if running.complete else SILENT_SAMPLE
@@ -156,11 +171,11 @@ async def signs_of_life(running: Round, hopper: Hopper, ports: Sequence[int]) ->
     """Whether a router that shows nothing on its listed ports answers a ping, or a port that nobody uses."""
     if await running.tools.network.ping(hopper.address, seconds=2.0):
         return True
-    for port in ports:
-        reply = await hopper.plain(port, seconds=2.0)
-        if reply.answer in FROM_ROUTER and (reply.offender is None or reply.offender == hopper.address):
-            return True
-    return False
+    replies = await asyncio.gather(*(hopper.plain(port, seconds=2.0) for port in ports))
+    return any(
+        reply.answer in FROM_ROUTER and (reply.offender is None or reply.offender == hopper.address)
+        for reply in replies
+    )
 
 
 def scene(facts: Sequence[Facts], distance: Distance) -> Scene:
@@ -169,7 +184,10 @@ def scene(facts: Sequence[Facts], distance: Distance) -> Scene:
     refused = any(f.observation.outcome is Outcome.REFUSED for f in facts)
     at_router = [f.hop.at_router for f in facts if f.hop.at_router is not None]
     alive = any(_server_answers(f) for f in facts)
+    silent = [f for f in facts if f.observation.outcome is Outcome.TIMEOUT and f.hop.at_router is not None]
+    forwarded = any(expired_at_router(f) for f in silent)
     return Scene(
+        silence_means_lost=not forwarded and any(f.hop.controlled for f in silent),
         stranger=_stranger(facts),
         server_answers=alive,
         forward_seen=not alive and any(expired_at_router(f) or _cannot_reach(f, distance) for f in facts),

@@ -38,6 +38,7 @@ GERMAN: Mapping[str, str] = {
     "rejected from behind the router": "hinter dem Router abgewiesen",
     "rejected from the router's address": "abgewiesen von der Adresse des Routers",
     "rejected on the way, by {}": "unterwegs abgewiesen, von {}",
+    "silent, and not proven yet": "stumm, und noch nicht bewiesen",
     "silent like others that are proven not to be forwarded": "stumm wie andere, die nachweislich verloren sind",
     "the line went silent meanwhile": "die Leitung verstummte unterdessen",
     "the answer comes from another machine than the server": "die Antwort kommt von einem anderen Gerät als dem Server",
