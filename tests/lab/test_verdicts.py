@@ -25,6 +25,8 @@ AT_ONCE = 6
 """Schools to which something happens at the same time."""
 WELL_SECONDS = 120.0
 NAMED_SECONDS = 90.0
+LISTED_SECONDS = 300.0
+"""For a list of holes: a rotation comes to each port, and a sweep goes on over rounds."""
 
 Told = dict[str, tuple[float, dict[str, Any]]]
 """By scenario: after how many seconds the cause was named, or given up, and the school's report then."""
@@ -94,7 +96,8 @@ def _listen(daemon: Watching, batch: list[tuple[Scenario, School]]) -> Told:
     happened = time.time()
     waiting = list(batch)
     results: Told = {}
-    while waiting and time.time() - happened < NAMED_SECONDS:
+    most = max(NAMED_SECONDS if scenario.range_lost is None else LISTED_SECONDS for scenario, _ in batch)
+    while waiting and time.time() - happened < most:
         time.sleep(0.3)
         for scenario, school in tuple(waiting):
             found = daemon.school(school.plan.name)
