@@ -78,5 +78,5 @@ async def test_systemds_own_tool_hands_over(tmp_path: Path) -> None:
         await running.until_said("Listening on")
         async with aiohttp.ClientSession() as client, client.get(f"http://{address}/-/healthy") as answer:
             assert answer.status == 200
-        assert running.said(f"event=started.*listening={address}")
+        await running.until_said(f"event=started.*listening={address}")
         assert await running.stop() == 0
