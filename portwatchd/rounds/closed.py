@@ -25,6 +25,7 @@ CONTRASTED = frozenset({VerdictKind.FORWARD_LOST, VerdictKind.ROUTER_ANSWERS, Ve
 """What may be said of silent ports by contrast with those that were proven, where all of them say so."""
 SPREAD = 8
 """Doubtful ports of a whole range that are worth a paced probe at first; one cause explains most of them."""
+WENT_SILENT = Verdict(VerdictKind.UNKNOWN, Proof.NONE, "the line went silent meanwhile")
 
 _OUTCOMES = {
     Answer.CONNECTED: Outcome.OK,
@@ -90,9 +91,7 @@ async def judge_closed(
         if a.observation.outcome is Outcome.TIMEOUT and verdicts[port].proof is Proof.CONTRAST
     ]
     if contrasted and not await ground.hopper.still_answers():
-        verdicts |= dict.fromkeys(
-            contrasted, Verdict(VerdictKind.UNKNOWN, Proof.NONE, "the line went silent meanwhile")
-        )
+        verdicts |= dict.fromkeys(contrasted, WENT_SILENT)
     return verdicts
 
 

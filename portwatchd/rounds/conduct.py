@@ -9,7 +9,14 @@ from portwatchd.rounds.identifying import learn, look_closer, recognise
 from portwatchd.rounds.judging import judge_all
 from portwatchd.rounds.reporting import Judged, report
 from portwatchd.rounds.tools import Round
-from portwatchd.rounds.watching import confirm, look_at_ourselves, observe_all, resolve, targets_of
+from portwatchd.rounds.watching import (
+    confirm,
+    look_at_ourselves,
+    mended_meanwhile,
+    observe_all,
+    resolve,
+    targets_of,
+)
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
@@ -47,6 +54,9 @@ async def conduct(
     await look_at_ourselves(running, seen)
     seen = await look_closer(running, seen, depth)
     judged, addresses = await judge_all(running, seen, recognise(running, seen))
+    if back := await mended_meanwhile(running, seen, judged):
+        seen = await look_closer(running, seen | await observe_all(running, back), depth)
+        judged, addresses = await judge_all(running, seen, recognise(running, seen))
     learn(running, judged, depth)
     return report(running, started, judged, addresses, None)
 

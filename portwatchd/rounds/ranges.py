@@ -5,8 +5,19 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from portwatchd.model import Proof, Protocol, RangeState, Service, Verdict, VerdictKind
-from portwatchd.rounds.closed import SAMPLE, alike_proven, judge_closed
+from portwatchd.diagnosis.port import Facts, judge
+from portwatchd.model import (
+    Observation,
+    Outcome,
+    Proof,
+    Protocol,
+    RangeState,
+    Service,
+    Stage,
+    Verdict,
+    VerdictKind,
+)
+from portwatchd.rounds.closed import SAMPLE, WENT_SILENT, alike_proven, judge_closed
 from portwatchd.rounds.reporting import SEVERITY, Judged
 
 if TYPE_CHECKING:
@@ -51,17 +62,13 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
         running.progress(len(every))
         return Judged(service, family, address, verdict, None, RangeState(0, (), tuple(every)))
     state = running.memory.ranges.setdefault((family, service.name), {})
-    whole = ground.scene.server_answers and running.complete
+    if not ground.scene.server_answers:
+        return await _without_server(running, ground, service, state)
+    whole = running.complete
     ports = every if whole else next_ports(running, family, service, state)
     sweeping = running.memory.sweeping.pop((family, service.name), [])
     before = any(state.values())
     verdicts = await judge_closed(running, ground, service, ports, refused_before=before)
-    if not ground.scene.server_answers:
-        running.progress(len(every) - len(ports))
-        worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
-        lost = worst.kind in LOST
-        known = RangeState(0, tuple(every), ()) if lost else RangeState(0, (), tuple(every))
-        return Judged(service, family, address, worst, None, known)
     if not whole and not sweeping and (changed := _changed(state, verdicts)):
         running.limited_left = max(running.limited_left, 2 * LOOK_BUDGET)
         verdicts |= await judge_closed(running, ground, service, changed, refused_before=before)
@@ -74,6 +81,26 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
     remember(state, verdicts)
     verdict, known = sum_up(service, state, verdicts)
     return Judged(service, family, address, verdict, None, known)
+
+
+async def _without_server(running: Round, ground: Ground, service: Service, state: Mapping[int, bool]) -> Judged:
+    """Judge a range where no listed port is answered by the server: by the scene, asked only of a router that lives.
+
+    A dead line and a server that is off say the same of every port; asking them would take seconds of the round.
+    """
+    family, address, scene = ground.hopper.family, ground.hopper.address, ground.scene
+    every = tuple(range(service.first, service.last + 1))
+    ports: list[int] = []
+    if scene.router_alive and not scene.forward_seen:
+        ports = next_ports(running, family, service, state)
+        verdicts = await judge_closed(running, ground, service, ports, refused_before=any(state.values()))
+        worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
+    else:
+        unasked = Observation(running.tools.clock.wall(), Outcome.TIMEOUT, Stage.CONNECT)
+        worst = judge(Facts(service, family, address, unasked, scene=scene))
+    running.progress(len(every) - len(ports))
+    known = RangeState(0, every, ()) if worst.kind in LOST else RangeState(0, (), every)
+    return Judged(service, family, address, worst, None, known)
 
 
 async def _sweep(
@@ -91,7 +118,9 @@ async def _sweep(
     verdicts: dict[int, Verdict] = {}
     while ports and clock.monotonic() - started < SWEEP_SECONDS:
         chunk, ports = ports[:SWEEP_CHUNK], ports[SWEEP_CHUNK:]
-        verdicts |= await judge_closed(running, ground, service, chunk, refused_before=before, known=known)
+        found = await judge_closed(running, ground, service, chunk, refused_before=before, known=known)
+        ports += [port for port, verdict in found.items() if verdict is WENT_SILENT]
+        verdicts |= found
     if ports:
         running.memory.sweeping[ground.hopper.family, service.name] = ports
     return verdicts
@@ -150,7 +179,8 @@ def sum_up(service: Service, state: dict[int, bool], now: dict[int, Verdict]) ->
     unknown = tuple(port for port in whole if port not in state)
     known = RangeState(len(whole) - len(lost) - len(unknown), lost, unknown)
     if lost:
-        proof = next((now[port].proof for port in lost if port in now), Proof.HOP)
+        proofs = {now[port].proof for port in lost if port in now}
+        proof = next((best for best in (Proof.HOP, Proof.ICMP, Proof.CONTRAST) if best in proofs), Proof.HOP)
         kind = VerdictKind.FORWARD_LOST if service.required else VerdictKind.UNUSED
         return Verdict(kind, proof, f"not forwarded: {spans(lost)}"), known
     if known.forwarded:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import connected, unanswered
+from portwatchd.diagnosis.standing import VEILS
 from portwatchd.model import Answer, Depth, Outcome, Protocol, Target, VerdictKind
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from portwatchd.model import Family, Observation, Service
+    from portwatchd.rounds.reporting import Judged
     from portwatchd.rounds.tools import Round
     from portwatchd.world import Resolution
 
@@ -21,6 +24,7 @@ WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
 NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
 SPEAK_FOR_ALL = 4
 """Ports of a wholly silent address that are asked again in each attempt; all of them would take half a minute."""
+ALIVE = frozenset({Answer.CONNECTED, Answer.RESET})
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
 
@@ -163,13 +167,40 @@ async def _gone_meanwhile(
     return stale
 
 
-async def _accepts(running: Round, target: Target) -> bool:
+async def _accepts(running: Round, target: Target, answers: AbstractSet[Answer] = ALIVE) -> bool:
     network, patience = running.tools.network, running.tools.settings.control_patience
     async with running.permits, running.tools.permits:
-        return (await network.probe(target.address, target.port, seconds=patience)).answer in {
-            Answer.CONNECTED,
-            Answer.RESET,
-        }
+        return (await network.probe(target.address, target.port, seconds=patience)).answer in answers
+
+
+async def mended_meanwhile(
+    running: Round,
+    seen: Mapping[Target, Observation],
+    judged: Sequence[Judged],
+) -> list[Target]:
+    """Return the failing ports of each address where one of them accepts by now, if there is anything new to be told.
+
+    Proofs take seconds: a fault that ended among them would be told too late, and what was asked after its end would
+    give it a wrong cause. Every address is asked, for what one shows is a contrast to the others.
+    """
+    news = {(one.address, one.service.name) for one in judged if _is_news(running, one)}
+    if not news:
+        return []
+    back: list[Target] = []
+    for address in {target.address for target in seen}:
+        failing = [target for target, o in seen.items() if target.address == address and not connected(o)]
+        failing.sort(key=lambda target: (target.address, target.service.name) not in news)
+        asked = failing[:SPEAK_FOR_ALL]
+        if any(await asyncio.gather(*(_accepts(running, target, {Answer.CONNECTED}) for target in asked))):
+            back += failing
+    return back
+
+
+def _is_news(running: Round, judged: Judged) -> bool:
+    """Whether a verdict is a fault that is not believed yet."""
+    kind = judged.verdict.kind
+    known = running.memory.standings.get((judged.family, judged.service.name))
+    return kind not in CALM | VEILS and (known is None or known.believed is not kind)
 
 
 async def look_at_ourselves(running: Round, seen: Mapping[Target, Observation]) -> None:
