@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.rounds.outside import Manner, Situation
-from tests.unit.rounds.simulated import RANGE, V4, V6, Watching, changes, well
 
 from portwatchd.model import DiagnosisKind, VerdictKind
+from tests.unit.rounds.outside import Manner, Situation
+from tests.unit.rounds.simulated import RANGE, V4, V6, Watching, changes, well
 
 if TYPE_CHECKING:
     from collections.abc import Callable
