@@ -64,13 +64,14 @@ async def judge_closed(
     *,
     refused_before: bool = False,
     known: Verdict | None = None,
+    once: bool = False,
 ) -> dict[int, Verdict]:
     """Ask ports of a service that nobody listens on, and return the verdict on each.
 
     `refused_before`: the server was seen to refuse such ports, so that a silence is not its habit. `known`: what was
-    just proven of ports like these, so that silent ones need no proof of their own.
+    just proven of ports like these, so that silent ones need no proof of their own. `once`: a silence is no surprise.
     """
-    asked = await ask(running, ground, ports, prove=known is None)
+    asked = await ask(running, ground, ports, prove=known is None and not once, attempts=1 if once else ATTEMPTS)
     refuses = refused_before or any(a.hop.same_machine for a in asked.values())
     family, address = ground.hopper.family, ground.hopper.address
     verdicts = {
@@ -103,7 +104,14 @@ def alike_proven(verdicts: Mapping[int, Verdict], known: Verdict | None = None) 
     return proven[0] if proven and all(verdict.kind in CONTRASTED for verdict in proven) else None
 
 
-async def ask(running: Round, ground: Ground, ports: Sequence[int], *, prove: bool = True) -> dict[int, Asked]:
+async def ask(
+    running: Round,
+    ground: Ground,
+    ports: Sequence[int],
+    *,
+    prove: bool = True,
+    attempts: int = ATTEMPTS,
+) -> dict[int, Asked]:
     """Ask closed ports who refuses them; a port that the server itself refuses costs no TTL-limited probe.
 
     A silence is asked again: it is a packet lost, or a port that differs; not where a whole range is silent.
@@ -111,7 +119,7 @@ async def ask(running: Round, ground: Ground, ports: Sequence[int], *, prove: bo
     at, hopper = running.tools.clock.wall(), ground.hopper
     replies: dict[int, HopReply] = {}
     again: Sequence[int] = ports
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         replies |= dict(zip(again, await asyncio.gather(*map(hopper.plain, again)), strict=True))
         again = [port for port, reply in replies.items() if reply.answer is Answer.SILENT]
         if len(again) == len(ports) > SPREAD:

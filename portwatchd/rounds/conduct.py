@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from portwatchd.model import Depth, Diagnosis, DiagnosisKind, Proof, Verdict, VerdictKind
 from portwatchd.rounds.identifying import learn, look_closer, recognise
-from portwatchd.rounds.judging import judge_all
+from portwatchd.rounds.judging import judge_all, prove_ahead
 from portwatchd.rounds.reporting import Judged, report
 from portwatchd.rounds.tools import Round
 from portwatchd.rounds.watching import (
@@ -15,6 +16,7 @@ from portwatchd.rounds.watching import (
     mended_meanwhile,
     observe_all,
     resolve,
+    suspects_of,
     targets_of,
 )
 from portwatchd.world import Resolved
@@ -22,7 +24,7 @@ from portwatchd.world import Resolved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from portwatchd.model import Report, School
+    from portwatchd.model import Observation, Report, School, Target
     from portwatchd.rounds.memory import Memory
     from portwatchd.rounds.tools import Tools
 
@@ -50,7 +52,7 @@ async def conduct(
         judged = _nothing(running, resolution.detail)
         return report(running, started, judged, (), Diagnosis(kind, (), resolution.detail))
     seen = await observe_all(running, targets_of(running, resolution.addresses, depth))
-    seen = await confirm(running, seen, depth)
+    seen = await _confirmed(running, seen, depth)
     await look_at_ourselves(running, seen)
     seen = await look_closer(running, seen, depth)
     judged, addresses = await judge_all(running, seen, recognise(running, seen))
@@ -59,6 +61,22 @@ async def conduct(
         judged, addresses = await judge_all(running, seen, recognise(running, seen))
     learn(running, judged, depth)
     return report(running, started, judged, addresses, None)
+
+
+async def _confirmed(running: Round, seen: dict[Target, Observation], depth: Depth) -> dict[Target, Observation]:
+    """Confirm what looks worse than before, and gather its proofs while the confirmation waits."""
+    if not suspects_of(running, seen):
+        return seen
+    ahead = asyncio.create_task(prove_ahead(running, seen, recognise(running, seen)))
+    try:
+        seen = await confirm(running, seen, depth)
+        if suspects_of(running, seen):
+            await ahead
+    finally:
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
+    running.grant()
+    return seen
 
 
 def _nothing(running: Round, detail: str) -> list[Judged]:

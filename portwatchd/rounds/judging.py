@@ -45,15 +45,41 @@ class Site:
     scene: Scene
 
 
+def _by_address(seen: Mapping[Target, Observation]) -> dict[tuple[Family, str], dict[Target, Observation]]:
+    groups: dict[tuple[Family, str], dict[Target, Observation]] = {}
+    for target, observation in seen.items():
+        groups.setdefault((target.family, target.address), {})[target] = observation
+    return groups
+
+
+async def prove_ahead(
+    running: Round,
+    seen: Mapping[Target, Observation],
+    identities: Mapping[Target, Identity],
+) -> None:
+    """Gather proofs of what fails at first sight, while it is confirmed; what then still fails alike needs no more.
+
+    A router is not searched for then: the errors that a confirmation draws from it would take the place of those that
+    show its distance (Linux bounds both together).
+    """
+    groups = _by_address(seen)
+    hoppers = {key: _hopper(running, *key, group, identities) for key, group in groups.items()}
+    await asyncio.gather(
+        *(
+            prove(hopper, groups[key], identities)
+            for key, hopper in hoppers.items()
+            if hopper.healthy is not None or hopper.distance.hops is not None
+        )
+    )
+
+
 async def judge_all(
     running: Round,
     seen: Mapping[Target, Observation],
     identities: Mapping[Target, Identity],
 ) -> tuple[list[Judged], tuple[AddressReport, ...]]:
     """Judge every address beside the others: what one family shows of router and server is a contrast for the other."""
-    groups: dict[tuple[Family, str], dict[Target, Observation]] = {}
-    for target, observation in seen.items():
-        groups.setdefault((target.family, target.address), {})[target] = observation
+    groups = _by_address(seen)
     judged: list[Judged] = []
     visits: list[Coroutine[Any, Any, Site]] = []
     for (family, address), group in groups.items():
@@ -64,8 +90,8 @@ async def judge_all(
     sites = sorted(await asyncio.gather(*visits), key=lambda site: site.hopper.family)
     siblings: dict[str, VerdictKind] = {}
     grounds: list[Ground] = []
-    for site in sites:
-        around = await _around(running, site, sites)
+    scenes = await asyncio.gather(*(_around(running, site, sites) for site in sites))
+    for site, around in zip(sites, scenes, strict=True):
         here = [_judge(site, target, around, siblings) for target in site.facts]
         siblings |= {one.service.name: one.verdict.kind for one in here if one.verdict.proof is Proof.HOP}
         blind = bool(here) and all(one.verdict.kind in VEILS for one in here)
@@ -100,6 +126,18 @@ def _address(running: Round, family: Family, address: str) -> AddressReport:
     return AddressReport(family, address, distance, running.memory.exposed.get(family))
 
 
+def _hopper(
+    running: Round,
+    family: Family,
+    address: str,
+    group: Mapping[Target, Observation],
+    identities: Mapping[Target, Identity],
+) -> Hopper:
+    times = [seconds for o in group.values() if connected(o) and (seconds := o.seconds(Stage.CONNECT)) is not None]
+    healthy = healthy_port(group, identities)
+    return Hopper(running, family, address, healthy=healthy, round_trip=max(times, default=None))
+
+
 async def _visit(
     running: Round,
     family: Family,
@@ -108,9 +146,7 @@ async def _visit(
     identities: Mapping[Target, Identity],
 ) -> Site:
     """Gather the proofs of one address."""
-    times = [seconds for o in group.values() if connected(o) and (seconds := o.seconds(Stage.CONNECT)) is not None]
-    healthy = healthy_port(group, identities)
-    hopper = Hopper(running, family, address, healthy=healthy, round_trip=max(times, default=None))
+    hopper = _hopper(running, family, address, group, identities)
     evidence = await prove(hopper, group, identities)
     blocked = {t for t, o in group.items() if not connected(o) and await running.tools.vigil.blocked(t.port)}
     facts = {

@@ -72,16 +72,15 @@ async def prove(
     evidence: dict[Target, HopEvidence] = {}
     doubtful: dict[Target, Outcome] = {}
     for target, observation in seen.items():
-        known = running.memory.proven.get((address, target.port))
+        fails = _fails(observation)
+        known = _known(running, address, target.port)
         if (
             known is not None
             and (known.outcome, known.contrasted) == (observation.outcome, healthy is not None)
-            and now - known.at < PROOF_HOLDS
-            and not running.complete
-            and (_fails(observation) or _suspicious(running, target, observation, identities))
+            and (fails or _suspicious(running, target, observation, identities))
         ):
             evidence[target] = known.evidence
-        elif _fails(observation):
+        elif fails:
             doubtful[target] = observation.outcome
         else:
             running.memory.proven.pop((address, target.port), None)
@@ -90,10 +89,23 @@ async def prove(
         if connected(observation) and target not in evidence and _suspicious(running, target, observation, identities):
             fresh[target] = await _whose(hopper, target)
     for target, found in fresh.items():
-        if _uncontrolled(seen[target], found):
+        proven = Proven(seen[target].outcome, found, healthy is not None, now)
+        if not _uncontrolled(seen[target], found):
+            running.memory.proven[address, target.port] = proven
+        elif healthy is not None:
             continue
-        running.memory.proven[address, target.port] = Proven(seen[target].outcome, found, healthy is not None, now)
+        running.proven[address, target.port] = proven
     return evidence | fresh
+
+
+def _known(running: Round, address: str, port: int) -> Proven | None:
+    """Return what was proven of a port in this round, or in one not long ago; a person who waits wants it anew."""
+    if (here := running.proven.get((address, port))) is not None or running.complete:
+        return here
+    before = running.memory.proven.get((address, port))
+    if before is None or running.tools.clock.wall() - before.at >= PROOF_HOLDS:
+        return None
+    return before
 
 
 def _uncontrolled(observation: Observation, evidence: HopEvidence) -> bool:
@@ -128,7 +140,8 @@ async def _explain(hopper: Hopper, doubtful: Mapping[Target, Outcome]) -> dict[T
         order = [target for target in order if target not in silent[SILENT_AT_ONCE:]]
     if hopper.healthy is None:
         await _search(running, hopper, order[0].port)
-        most = None if running.complete else SILENT_SAMPLE
+        if not running.complete:
+            most = max(0, SILENT_SAMPLE - sum(1 for address, _ in running.proven if address == hopper.address))
     found = await hopper.explain({target.port: doubtful[target] for target in order}, most)
     return {target: found[target.port] for target in order if target.port in found}
 
@@ -169,10 +182,9 @@ async def _whose(hopper: Hopper, target: Target) -> HopEvidence:
 
 async def signs_of_life(running: Round, hopper: Hopper, ports: Sequence[int]) -> bool:
     """Whether a router that shows nothing on its listed ports answers a ping, or a port that nobody uses."""
-    if await running.tools.network.ping(hopper.address, seconds=2.0):
-        return True
+    ping = asyncio.create_task(running.tools.network.ping(hopper.address, seconds=2.0))
     replies = await asyncio.gather(*(hopper.plain(port, seconds=2.0) for port in ports))
-    return any(
+    return await ping is True or any(
         reply.answer in FROM_ROUTER and (reply.offender is None or reply.offender == hopper.address)
         for reply in replies
     )

@@ -93,7 +93,8 @@ async def _without_server(running: Round, ground: Ground, service: Service, stat
     ports: list[int] = []
     if scene.router_alive and not scene.forward_seen:
         ports = next_ports(running, family, service, state)
-        verdicts = await judge_closed(running, ground, service, ports, refused_before=any(state.values()))
+        before = any(state.values())
+        verdicts = await judge_closed(running, ground, service, ports, refused_before=before, once=True)
         worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
     else:
         unasked = Observation(running.tools.clock.wall(), Outcome.TIMEOUT, Stage.CONNECT)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from portwatchd.model import Family, Observation, School, Target, Transition
-    from portwatchd.rounds.memory import Memory
+    from portwatchd.rounds.memory import Memory, Proven
     from portwatchd.world import Clock, Network, Resolver
 
 
@@ -38,7 +38,7 @@ class Settings:
     """A name with more addresses is a name of something else; each of them costs a whole watch."""
     ssh_pace: float = 5.0
     """After another connection to an SSH server; faster ones add up to a penalty (OpenSSH's PerSourcePenalties)."""
-    silent_patience: float = 1.5
+    silent_patience: float = 1.2
     """Seconds for a connect to an address that was silent to the first probes of a pass: it answers at once, or not."""
     silent_enough: int = 2
     """Silent probes, and no answer, after which an address is taken for a silent one."""
@@ -92,8 +92,12 @@ class Round:
     progress: Callable[[int], None] = lambda _done: None
     cut: set[Family] = field(default_factory=set)
     """Families in which the monitor was seen to be cut off during this round."""
+    asked_at: float = 0.0
+    """Monotonic time at which the present pass of probes began."""
     permits: asyncio.Semaphore = field(init=False)
     limited_left: int = field(init=False)
+    proven: dict[tuple[str, int], Proven] = field(default_factory=dict)
+    """By address and port: what this round has proven, of silences too that later rounds must ask again."""
     pace: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a TTL-limited probe waits for its second: families are asked at the same time."""
     observations: list[tuple[str, Observation]] = field(default_factory=list)
@@ -105,6 +109,10 @@ class Round:
     def __post_init__(self) -> None:
         """Take the school's own permits."""
         self.permits = asyncio.Semaphore(self.tools.settings.school_concurrency)
+        self.grant()
+
+    def grant(self) -> None:
+        """Grant the TTL-limited probes that a round may wait for."""
         settings = self.tools.settings
         self.limited_left = settings.limited_complete if self.complete else settings.limited_per_round
         if not self.proofs:

@@ -13,7 +13,6 @@ from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
     from portwatchd.model import Family, Observation, Service
     from portwatchd.rounds.reporting import Judged
@@ -22,8 +21,10 @@ if TYPE_CHECKING:
 
 WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
 NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
-SPEAK_FOR_ALL = 4
+SPEAK_FOR_ALL = 2
 """Ports of a wholly silent address that are asked again in each attempt; all of them would take half a minute."""
+SPEAK_FOR_NEWS = 4
+"""Failing ports of an address that are asked once more before anything new is told."""
 ALIVE = frozenset({Answer.CONNECTED, Answer.RESET})
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
@@ -94,6 +95,7 @@ def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: D
 async def observe_all(running: Round, targets: Sequence[Target]) -> dict[Target, Observation]:
     """Probe targets at once, as far as the permits allow; the addresses in turn, so that a silent one is soon known."""
     running.silences.clear()
+    running.asked_at = running.tools.clock.monotonic()
     turns: dict[str, int] = {}
     order: list[tuple[int, Target]] = []
     for target in targets:
@@ -115,18 +117,17 @@ async def confirm(
     the old one says nothing.
     """
     tools = running.tools
-    suspects = [target for target, observation in seen.items() if _suspect(running, target, observation)]
+    suspects = suspects_of(running, seen)
     for attempt in range(tools.settings.confirm_attempts):
         if not suspects:
             break
-        started = tools.clock.monotonic()
         if attempt == 0 and (moved := await _moved(running, seen)) is not None:
             seen = await observe_all(running, targets_of(running, moved, depth))
-            suspects = [target for target, observation in seen.items() if _suspect(running, target, observation)]
+            suspects = suspects_of(running, seen)
         last = attempt == tools.settings.confirm_attempts - 1
         if last:
             await look_at_ourselves(running, seen)
-        await tools.clock.sleep(max(0.0, tools.settings.confirm_spacing - (tools.clock.monotonic() - started)))
+        await tools.clock.sleep(max(0.0, running.asked_at + tools.settings.confirm_spacing - tools.clock.monotonic()))
         again = await observe_all(running, _sample(seen, suspects))
         if len(again) < len(suspects) and not all(map(unanswered, again.values())):
             again |= await observe_all(running, [target for target in suspects if target not in again])
@@ -135,6 +136,11 @@ async def confirm(
         if last and suspects:
             seen |= await observe_all(running, await _gone_meanwhile(running, seen, suspects))
     return seen
+
+
+def suspects_of(running: Round, seen: Mapping[Target, Observation]) -> list[Target]:
+    """Return the ports that would change what is believed for the worse, so that they must be seen again."""
+    return [target for target, observation in seen.items() if _suspect(running, target, observation)]
 
 
 def _sample(seen: Mapping[Target, Observation], suspects: Sequence[Target]) -> list[Target]:
@@ -162,15 +168,15 @@ async def _gone_meanwhile(
     stale: list[Target] = []
     for address in {target.address for target in suspects}:
         well = [target for target, o in seen.items() if target.address == address and connected(o)]
-        if well and not await _accepts(running, well[0]) and not await _accepts(running, well[-1]):
+        patience = running.tools.settings.control_patience
+        if well and not any([await _meets(running, well[end], patience) in ALIVE for end in (0, -1)]):
             stale += well
     return stale
 
 
-async def _accepts(running: Round, target: Target, answers: AbstractSet[Answer] = ALIVE) -> bool:
-    network, patience = running.tools.network, running.tools.settings.control_patience
+async def _meets(running: Round, target: Target, patience: float) -> Answer:
     async with running.permits, running.tools.permits:
-        return (await network.probe(target.address, target.port, seconds=patience)).answer in answers
+        return (await running.tools.network.probe(target.address, target.port, seconds=patience)).answer
 
 
 async def mended_meanwhile(
@@ -186,14 +192,15 @@ async def mended_meanwhile(
     news = {(one.address, one.service.name) for one in judged if _is_news(running, one)}
     if not news:
         return []
-    back: list[Target] = []
-    for address in {target.address for target in seen}:
-        failing = [target for target, o in seen.items() if target.address == address and not connected(o)]
-        failing.sort(key=lambda target: (target.address, target.service.name) not in news)
-        asked = failing[:SPEAK_FOR_ALL]
-        if any(await asyncio.gather(*(_accepts(running, target, {Answer.CONNECTED}) for target in asked))):
-            back += failing
-    return back
+    failing: dict[str, list[Target]] = {}
+    for target in sorted(seen, key=lambda target: (target.address, target.service.name) not in news):
+        if not connected(seen[target]):
+            failing.setdefault(target.address, []).append(target)
+    asked = [target for targets in failing.values() for target in targets[:SPEAK_FOR_NEWS]]
+    patience = running.tools.settings.silent_patience
+    answers = await asyncio.gather(*(_meets(running, target, patience) for target in asked))
+    back = {target.address for target, answer in zip(asked, answers, strict=True) if answer is Answer.CONNECTED}
+    return [target for address in back for target in failing[address]]
 
 
 def _is_news(running: Round, judged: Judged) -> bool:
