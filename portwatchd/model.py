@@ -235,6 +235,9 @@ class Target:
     port: int
     server_name: str
     depth: Depth = Depth.WATCH
+    known: Observation | None = field(default=None, compare=False)
+    """What a port that speaks TLS from the first byte showed when it was asked in full; shown its certificate again,
+    a watch goes no further."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import structlog
 from portwatchd.model import Depth, Observation, Outcome, Policy, PolicyFact, Security, Stage, Target
 from portwatchd.probes.conversation import Conversation
 from portwatchd.probes.failures import Circumstances, Failure, classify, why_distrusted, worth_a_lax_handshake
+from portwatchd.probes.glance import glance
 from portwatchd.probes.registry import ASIDES, PROBES, Aside, Probe
 from portwatchd.probes.trace import Trace
 from portwatchd.world import Clock, Network, Trust
@@ -56,8 +57,15 @@ class Prober:
         """
         at, start = self._clock.wall(), self._clock.monotonic()
         deadline = asyncio.get_running_loop().time() + self._timeout
-        run = _Run(self._network, self._clock, target, min(self._connect_timeout, patience or self._connect_timeout))
-        failure = run.conclude(await self._guard(run, run.main, deadline))
+        connect_timeout = min(self._connect_timeout, patience or self._connect_timeout)
+        run = _Run(self._network, self._clock, target, connect_timeout)
+        failure = await self._guard(run, run.main if target.known is None else run.glance, deadline)
+        if target.known is not None and failure is None:
+            return replace(target.known, at=at, stages=self._stages(run, start))
+        if target.known is not None and run.trace.stopped is Stage.TLS and not _is_late(failure):
+            run = _Run(self._network, self._clock, target, connect_timeout)
+            failure = await self._guard(run, run.main, deadline)
+        failure = run.conclude(failure)
         aside = ASIDES.get(target.service.protocol)
         if (
             target.depth is Depth.AUDIT
@@ -72,7 +80,7 @@ class Prober:
             at=at,
             outcome=outcome,
             stopped=None if failure is None else run.trace.stopped,
-            stages=(*run.trace.seconds.items(), (Stage.TOTAL, end - start)),
+            stages=self._stages(run, start),
             detail="" if failure is None else failure.detail,
             banner=run.trace.banner,
             tls=run.trace.tls,
@@ -81,6 +89,9 @@ class Prober:
             offender=None if failure is None else failure.offender,
             void=outcome is Outcome.TIMEOUT and self._stalled(start, end),
         )
+
+    def _stages(self, run: _Run, start: float) -> tuple[tuple[Stage, float], ...]:
+        return (*run.trace.seconds.items(), (Stage.TOTAL, self._clock.monotonic() - start))
 
     async def _guard(self, run: _Run, step: Callable[[], Awaitable[None]], deadline: float) -> Failure | None:
         """Run a step until the deadline (on the loop's clock); return its failure. The one broad `except` here."""
@@ -94,6 +105,10 @@ class Prober:
                 failure = Failure(Outcome.LOCAL_ERROR, f"a fault in the monitor itself: {type(error).__name__}")
             return failure
         return None
+
+
+def _is_late(failure: Failure | None) -> bool:
+    return failure is not None and failure.outcome is Outcome.TIMEOUT
 
 
 class _Run:
@@ -121,19 +136,28 @@ class _Run:
             self.trace = self.current = self._new_trace()
             await self._converse(probe, Trust.LAX)
 
+    async def glance(self) -> None:
+        """Look whether the target still shows the certificate that is known of it."""
+        known = self.target.known
+        if known is None or known.certificate is None:
+            raise ValueError("nothing is known of the target")
+        certificate = known.certificate
+        await self._converse(lambda talk, target: glance(talk, target, certificate), None)
+
     async def aside(self) -> None:
         """Put the audit's question that needs a connection of its own; its stages and banner are not the target's."""
         self._aside_since = self._clock.monotonic()
         self.current = self._new_trace()
         await self._converse(ASIDES[self.target.service.protocol].ask, Trust.VERIFY)
 
-    async def _converse(self, probe: Probe, trust: Trust) -> None:
+    async def _converse(self, probe: Probe, trust: Trust | None) -> None:
+        """Connect and put a question; without trust no handshake comes before it."""
         with self.current.stage(Stage.CONNECT):
             async with asyncio.timeout(self._connect_timeout):
                 channel = await self._network.connect(self.target.address, self.target.port)
         try:
-            talk = Conversation(channel, self.current, trust)
-            if self.target.service.security is Security.TLS:
+            talk = Conversation(channel, self.current, trust or Trust.VERIFY)
+            if trust is not None and self.target.service.security is Security.TLS:
                 await talk.start_tls(self.target)
             await probe(talk, self.target)
         finally:

@@ -44,6 +44,7 @@ async def conduct(
     Never raises for what the network does. `complete` asks for every proof and the whole range at once.
     """
     running = Round(school, memory, tools, complete=complete, proofs=proofs, progress=progress)
+    memory.turn += 1
     started = tools.clock.monotonic()
     resolution = await resolve(running)
     if not resolution.addresses:

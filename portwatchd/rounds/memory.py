@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         Distance,
         Family,
         HopEvidence,
+        Observation,
         Outcome,
         PolicyFact,
         Standing,
@@ -85,6 +86,10 @@ class Memory:
     certificates: dict[Key, Certificate] = field(default_factory=dict)
     healthy: dict[Family, tuple[str, int]] = field(default_factory=dict)
     """A port that answered in the last round: a sign that the monitor's own line works."""
+    vouched: dict[tuple[str, int], Observation] = field(default_factory=dict)
+    """What TLS ports showed, by address and port, where it was well when they were asked in full."""
+    turn: int = 0
+    """Whose turn it is to be asked in full."""
     audit_due: float | None = None
     """When the next audit is due; 0 at once, None not planned yet."""
     limited_at: float | None = None

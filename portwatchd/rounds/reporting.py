@@ -9,7 +9,7 @@ from portwatchd.diagnosis.policies import certificate_policies, name_the_cause
 from portwatchd.diagnosis.port import forwarded
 from portwatchd.diagnosis.school import diagnose
 from portwatchd.diagnosis.standing import VEILS, advance, shown
-from portwatchd.model import DiagnosisKind, Family, PortReport, Report, Transition, VerdictKind
+from portwatchd.model import DiagnosisKind, Family, PortReport, Report, Security, Transition, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,6 +52,7 @@ def report(
             merged[key] = one
     transitions: list[Transition] = list(running.events)
     _remember_healthy(memory, merged.values())
+    _remember_vouched(memory, judged)
     ports = name_the_cause([_port_report(running, one, now, transitions) for one in merged.values()])
     diagnosis = diagnosis or diagnose(ports)
     before = memory.diagnosis
@@ -84,6 +85,17 @@ def _remember_healthy(memory: Memory, judged: Iterable[Judged]) -> None:
             memory.healthy[family] = (well[0].address, well[0].service.first)
         elif here:
             memory.healthy.pop(family, None)
+
+
+def _remember_vouched(memory: Memory, judged: Iterable[Judged]) -> None:
+    """Keep what each TLS port of the right machine showed that is well; what is not is asked in full again."""
+    memory.vouched.clear()
+    for one in judged:
+        seen = one.observation
+        if seen is None or seen.certificate is None or one.service.security is not Security.TLS:
+            continue
+        if one.verdict.kind is VerdictKind.OK and seen.certificate.valid:
+            memory.vouched[one.address, one.service.first] = seen
 
 
 def _port_report(running: Round, one: Judged, now: float, transitions: list[Transition]) -> PortReport:

@@ -77,18 +77,45 @@ def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: D
     A port that is not well is asked at the depth of an audit: what only an audit sees must not be forgotten by the
     next watch.
     """
-    school, standings = running.school, running.memory.standings
+    school, memory = running.school, running.memory
 
-    def deep(family: Family, service: Service) -> Depth:
-        standing = standings.get((family, service.name))
-        calm = standing is None or standing.believed is None or standing.believed in CALM
-        return depth if calm else Depth.AUDIT
+    def calm(family: Family, service: Service) -> bool:
+        standing = memory.standings.get((family, service.name))
+        return standing is None or standing.believed is None or standing.believed in CALM
 
-    return [
-        Target(service, family, address, service.first, school.server_name, deep(family, service))
+    targets = [
+        Target(
+            service,
+            family,
+            address,
+            service.first,
+            school.server_name,
+            depth if calm(family, service) else Depth.AUDIT,
+        )
         for family, address in addresses
         for service in school.profile.services
         if service.protocol is not Protocol.RANGE
+    ]
+    return _at_a_glance(running, targets) if depth is Depth.WATCH else targets
+
+
+def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
+    """Return the targets, where all TLS ports of an address but one are only asked for the certificate known of them.
+
+    They take turns: a watch shakes hands in full with one of them, the next watch with the next.
+    """
+    memory, now = running.memory, running.tools.clock.wall()
+    known: dict[str, list[Target]] = {}
+    for target in targets:
+        vouched = memory.vouched.get((target.address, target.port))
+        certificate = vouched.certificate if vouched is not None else None
+        if certificate is not None and certificate.not_after > now and target.depth is Depth.WATCH:
+            known.setdefault(target.address, []).append(target)
+    asked = {group[memory.turn % len(group)] for group in known.values()}
+    glanced = {target for group in known.values() for target in group} - asked
+    return [
+        replace(target, known=memory.vouched[target.address, target.port]) if target in glanced else target
+        for target in targets
     ]
 
 
