@@ -9,7 +9,7 @@ from portwatchd.diagnosis.policies import certificate_policies, name_the_cause
 from portwatchd.diagnosis.port import forwarded
 from portwatchd.diagnosis.school import diagnose
 from portwatchd.diagnosis.standing import VEILS, advance, shown
-from portwatchd.model import DiagnosisKind, Family, PortReport, Report, Security, Transition, VerdictKind
+from portwatchd.model import DiagnosisKind, Family, Outcome, PortReport, Report, Security, Transition, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +94,7 @@ def _remember_vouched(memory: Memory, judged: Iterable[Judged]) -> None:
         seen = one.observation
         if seen is None or seen.certificate is None or one.service.security is not Security.TLS:
             continue
-        if one.verdict.kind is VerdictKind.OK and seen.certificate.valid:
+        if one.verdict.kind is VerdictKind.OK and seen.outcome is Outcome.OK and seen.certificate.valid:
             memory.vouched[one.address, one.service.first] = seen
 
 

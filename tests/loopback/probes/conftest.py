@@ -74,6 +74,7 @@ async def observe(prober: Prober) -> AsyncIterator[Observe]:
         tls: ssl.SSLContext | None = None,
         audit: bool = False,
         server_name: str = NAME,
+        known: Observation | None = None,
     ) -> Observation:
         async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
@@ -89,7 +90,7 @@ async def observe(prober: Prober) -> AsyncIterator[Observe]:
         service = Service(protocol.value, protocol, port, port, policies=frozenset(policies))
         depth = Depth.AUDIT if audit else Depth.WATCH
         start = time.monotonic()
-        seen = await prober.observe(Target(service, Family.IPV4, "127.0.0.1", port, server_name, depth))
+        seen = await prober.observe(Target(service, Family.IPV4, "127.0.0.1", port, server_name, depth, known))
         assert time.monotonic() - start < TIMEOUT + GRACE
         return seen
 
