@@ -23,7 +23,7 @@ from portwatchd.model import (
 )
 from portwatchd.rounds.closed import Ground
 from portwatchd.rounds.hopping import Hopper
-from portwatchd.rounds.proving import healthy_port, prove, scene, signs_of_life
+from portwatchd.rounds.proving import PROOF_HOLDS, healthy_port, prove, scene, signs_of_life
 from portwatchd.rounds.ranges import canaries, judge_range, look_for_exposed_host, sweep_due
 from portwatchd.rounds.reporting import Judged
 
@@ -174,17 +174,27 @@ async def _around(running: Round, site: Site, sites: list[Site]) -> Scene:
         other_family_alive=alive,
         router_alive=site.scene.router_alive or any(other.router_alive for other in others),
     )
-    off = any(other.forward_seen for other in others) or (around.router_alive and _unreachable(site))
-    if off and not around.server_answers and not alive:
+    off = any(other.forward_seen for other in others) and not alive
+    if not around.server_answers and (off or (_unreachable(running, site) and around.router_alive)):
         return replace(around, forward_seen=True)
     if around.server_answers or around.forward_seen or around.router_alive or around.other_family_alive:
         return around
     return replace(around, router_alive=await signs_of_life(running, site.hopper, canaries(running)))
 
 
-def _unreachable(site: Site) -> bool:
-    """Whether some router said that it cannot reach a port: where the school's own lives, it was that one (IPv6)."""
-    return any(facts.observation.outcome is Outcome.UNREACHABLE for facts in site.facts.values())
+def _unreachable(running: Round, site: Site) -> bool:
+    """Whether a router said that it cannot reach a port; where the school's own lives, it was that one (IPv6).
+
+    It says so to some SYNs only (its ICMP is rate-limited), so that its word holds for a while.
+    """
+    now, told, address = running.tools.clock.wall(), running.memory.unreachable, site.hopper.address
+    router = site.hopper.distance.router
+    by = {f.observation.offender for f in site.facts.values() if f.observation.outcome is Outcome.UNREACHABLE}
+    if by and (router is None or router in by):
+        told[address] = now
+    elif any(connected(facts.observation) for facts in site.facts.values()):
+        told.pop(address, None)
+    return now - told.get(address, -PROOF_HOLDS) < PROOF_HOLDS
 
 
 def _judge(site: Site, target: Target, around: Scene, siblings: Mapping[str, VerdictKind]) -> Judged:

@@ -58,6 +58,8 @@ class Memory:
     """By address; kept over restarts."""
     proven: dict[tuple[str, int], Proven] = field(default_factory=dict)
     """By address and port."""
+    unreachable: dict[str, float] = field(default_factory=dict)
+    """By address: when a router last said that it cannot reach it, while nothing there answered since."""
     ranges: dict[Key, dict[int, bool]] = field(default_factory=dict)
     """Which ports of a range are forwarded, as far as they were asked."""
     cursors: dict[Key, int] = field(default_factory=dict)

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
 NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
-SPEAK_FOR_ALL = 2
+SPEAK_FOR_ALL = 4
 """Ports of a wholly silent address that are asked again in each attempt; all of them would take half a minute."""
-SPEAK_FOR_NEWS = 4
-"""Failing ports of an address that are asked once more before anything new is told."""
 ALIVE = frozenset({Answer.CONNECTED, Answer.RESET})
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
@@ -158,11 +156,17 @@ async def confirm(
         again = await observe_all(running, _sample(seen, suspects))
         if len(again) < len(suspects) and not all(map(unanswered, again.values())):
             again |= await observe_all(running, [target for target in suspects if target not in again])
-        seen |= again
+        seen |= {target: _worth_more(seen[target], now) for target, now in again.items()}
         suspects = [t for t in suspects if t not in again or not _well(running, t, again[t])]
         if last and suspects:
             seen |= await observe_all(running, await _gone_meanwhile(running, seen, suspects))
     return seen
+
+
+def _worth_more(before: Observation, now: Observation) -> Observation:
+    """Return what is kept of two looks: a router's word that nobody is there outlasts the silence between two words."""
+    silent = now.outcome is Outcome.TIMEOUT and unanswered(now)
+    return before if silent and before.outcome is Outcome.UNREACHABLE else now
 
 
 def suspects_of(running: Round, seen: Mapping[Target, Observation]) -> list[Target]:
@@ -223,7 +227,7 @@ async def mended_meanwhile(
     for target in sorted(seen, key=lambda target: (target.address, target.service.name) not in news):
         if not connected(seen[target]):
             failing.setdefault(target.address, []).append(target)
-    asked = [target for targets in failing.values() for target in targets[:SPEAK_FOR_NEWS]]
+    asked = [target for targets in failing.values() for target in targets[:SPEAK_FOR_ALL]]
     patience = running.tools.settings.silent_patience
     answers = await asyncio.gather(*(_meets(running, target, patience) for target in asked))
     back = {target.address for target, answer in zip(asked, answers, strict=True) if answer is Answer.CONNECTED}
