@@ -56,7 +56,7 @@ check-imports:
 		{ echo "$$out"; exit 1; }
 
 bench: $(STAMPS)/dev  ## measure
-	@$(BIN)/pytest tests/bench -s --timeout=900 -o python_files='bench_*.py test_*.py' $(ARGS)
+	@$(BIN)/pytest tests/bench -s --timeout=3600 -o python_files='bench_*.py test_*.py' $(ARGS)
 
 deb: $(STAMPS)/deb  ## dist/portwatchd_VERSION_ARCH.deb, on Debian 12
 	@deploy/deb/build.sh $(VENV)

@@ -70,8 +70,8 @@ def school_name(kind: Kind, number: int) -> str:
 
 
 def services(kind: Kind, base: int = BASE) -> tuple[Service, ...]:
-    """Return the profile of a kind of school."""
-    rows = shifted_services(base + BLOCKS[kind].offset)
+    """Return the profile of a kind of school: the 13 services that every school has, so without the alias of one."""
+    rows = [row for row in shifted_services(base + BLOCKS[kind].offset) if not row.alias_of]
     return tuple(switched(base) if kind is Kind.SWITCHED and row.name == SWITCHED_SERVICE else row for row in rows)
 
 

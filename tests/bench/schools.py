@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
 from portwatchd.demo.configuration import profile_entry
+from portwatchd.history.keeper import History
+from portwatchd.model import Diagnosis, DiagnosisKind, Profile, Report, School, Service
+from portwatchd.net.clock import SystemClock
+from portwatchd.rounds.memory import Memory
 from tests.bench.blocks import BASE, DOMAIN, Kind, address, school_name, services
 
 COLUMNS = ("name", "host", "server_name", "profile", "district")
 DISTRICTS = 16
+TABLE = "schools.csv"
+STORAGE = "portwatchd.db"
+YEAR = 365 * 86_400.0
 
 
 def counts(schools: int, shares: Mapping[Kind, float], number_switched: int = 0) -> dict[Kind, int]:
@@ -46,6 +53,14 @@ def rows(of_kind: Mapping[Kind, int]) -> list[dict[str, str]]:
     ]
 
 
+def write_table(directory: Path, table: Iterable[Mapping[str, str]]) -> None:
+    """Write the table of schools that the configuration names."""
+    with (directory / TABLE).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(table)
+
+
 def write(
     directory: Path,
     ca_file: Path,
@@ -53,22 +68,38 @@ def write(
     *,
     base: int = BASE,
     settings: Mapping[str, object] | None = None,
+    well: Iterable[Service] | None = None,
 ) -> Path:
-    """Write the configuration and its table; return the configuration's path. `settings` go under `global`."""
-    with (directory / "schools.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, COLUMNS)
-        table.writeheader()
-        table.writerows(rows(of_kind))
+    """Write the configuration and its table; return the configuration's path.
+
+    `settings` go under `global`; `well` are the services of healthy schools, where these are not all.
+    """
+    profiles = {kind: services(kind, base) for kind in Kind}
+    if well is not None:
+        profiles[Kind.WELL] = tuple(well)
+    write_table(directory, rows(of_kind))
     document = {
         "global": {"families": ["ipv4"], **(settings or {})},
         "tls": {"ca_file": str(ca_file)},
-        "storage": {"path": str(directory / "portwatchd.db")},
-        "profiles": {f"bench-{kind}": profile_entry(services(kind, base)) for kind in Kind},
-        "school_files": ["schools.csv"],
+        "storage": {"path": str(directory / STORAGE)},
+        "profiles": {f"bench-{kind}": profile_entry(rows) for kind, rows in profiles.items()},
+        "school_files": [TABLE],
     }
     path = directory / "portwatchd.yml"
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), "utf-8")
     return path
+
+
+def put_off_audits(config: Path, of_kind: Mapping[Kind, int]) -> None:
+    """Let the daemon remember of each school that no audit is due for a year: then all of its rounds are watches."""
+    clock = SystemClock()
+    history = History.open(config.with_name(STORAGE), retention=YEAR, clock=clock, on_state=lambda _well: None)
+    memory = Memory(audit_due=clock.wall() + YEAR)
+    for row in rows(of_kind):
+        school = School(row["name"], row["host"], row["server_name"], Profile(row["profile"], ()))
+        history.remember(Report(school, clock.wall(), 0, Diagnosis(DiagnosisKind.OK), clock.wall()), memory)
+    assert history.flush(60)
+    history.close()
 
 
 def main(arguments: list[str] | None = None) -> None:
