@@ -32,9 +32,11 @@ HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 
 OWN_LABELS = frozenset(
     {"school", "host", "profile", "family", "port", "port_name", "verdict", "proof", "diagnosis", "policy", "outcome"}
-    | {"stage", "state", "address", "canary", "le", "quantile"},
+    | {"stage", "state", "address", "canary", "le", "quantile"}
+    | {"job", "instance", "monitor", "alertname", "severity", "cause", "quorum"},
 )
-"""Labels that the metrics use themselves; a school's label of that name would clash with them."""
+"""Labels that the metrics, Prometheus and the alerts use themselves; a school's label of that name would clash with
+them: with one called `monitor` no alert would find the school any more."""
 
 
 class Endpoint(NamedTuple):

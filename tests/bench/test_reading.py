@@ -12,10 +12,9 @@ from tests.bench.blocks import Kind, services
 from tests.bench.machine import cpu_seconds, description, resident_mib
 from tests.bench.scraping import gained, label, of, parse, quantile, worst
 
-BEFORE = parse(
-    '# TYPE x counter\nx{a="1"} 2\nx{a="2"} 3\nxy 9\nh_bucket{le="1.0"} 1\nh_bucket{le="3.0"} 1\nh_bucket{le="+Inf"} 1\n'
-)
-AFTER = parse('x{a="1"} 4\nx{a="2"} 3.5\nh_bucket{le="1.0"} 9\nh_bucket{le="3.0"} 11\nh_bucket{le="+Inf"} 11\n')
+HISTOGRAM = 'h_bucket{{le="1.0"}} {}\nh_bucket{{le="3.0"}} {}\nh_bucket{{le="+Inf"}} {}\n'
+BEFORE = parse('# TYPE x counter\nx{a="1"} 2\nx{a="2"} 3\nxy 9\n' + HISTOGRAM.format(1, 1, 1))
+AFTER = parse('x{a="1"} 4\nx{a="2"} 3.5\n' + HISTOGRAM.format(9, 11, 11))
 
 
 def test_samples_are_read_by_name() -> None:
@@ -29,7 +28,7 @@ def test_a_quantile_lies_within_its_bucket(share: float, seconds: float) -> None
 
 
 def test_a_quantile_beyond_every_bound_is_the_last_of_them() -> None:
-    beyond = parse('h_bucket{le="3.0"} 0\nh_bucket{le="+Inf"} 2\n')
+    beyond = parse(HISTOGRAM.format(0, 0, 2))
     assert quantile({}, beyond, "h", 0.5) == 3.0
 
 
