@@ -16,6 +16,7 @@ from portwatchd.rounds.vigil import Signs, Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from portwatchd.config import Config
     from portwatchd.metrics.own import OwnMetrics
@@ -28,7 +29,7 @@ class Workshop:
     def __init__(self, config: Config, fleet: Mapping[str, Memory], own: OwnMetrics, lag: LoopLag) -> None:
         """Build everything; needs a running loop."""
         self._lag = lag
-        self._ca_file = config.ca_file
+        self._authorities = _stamp(config.ca_file)
         self._network = SystemNetwork(config.ca_file)
         self._resolver = CachingResolver(SystemClock())
         self.clock = SystemClock()
@@ -54,8 +55,8 @@ class Workshop:
 
     def refit(self, config: Config) -> None:
         """Work by another configuration from now on; probes in flight end by the old one."""
-        if config.ca_file != self._ca_file:
-            self._ca_file = config.ca_file
+        if (authorities := _stamp(config.ca_file)) != self._authorities:
+            self._authorities = authorities
             self._network = self.tools.network = SystemNetwork(config.ca_file)
         self.tools.prober = self._prober(config)
         self.tools.settings = _settings(config)
@@ -80,6 +81,14 @@ async def opened(config: Config, fleet: Mapping[str, Memory], own: OwnMetrics) -
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
         await workshop.close()
+
+
+def _stamp(path: Path | None) -> tuple[Path, int, int] | None:
+    """Return what changes when a file is written anew; its content is read when the network is built."""
+    if path is None:
+        return None
+    status = path.stat()
+    return path, status.st_mtime_ns, status.st_size
 
 
 def _signs(config: Config) -> Signs:
