@@ -283,14 +283,21 @@ def test_a_verdict_says_whether_the_port_is_forwarded(kind: VerdictKind, proof: 
 @settings(max_examples=2000)
 @example(Facts(SMTP, V4, OWN4, REFUSED))
 @example(Facts(SMTP, V4, OWN4, TIMEOUT, HopEvidence(SILENT, None, True), scene=ALIVE_NO_ICMP))
+@example(
+    Facts(SMTP, V4, OWN4, TIMEOUT, scene=Scene(server_answers=True, distance=Distance(method=HopMethod.TIME_EXCEEDED)))
+)
 def test_every_combination_of_facts_keeps_the_laws(found: Facts) -> None:
     verdict, observation = judge(found), found.observation
     kind = verdict.kind
     own_fault = observation.void or observation.outcome in {Outcome.LOCAL_ERROR, Outcome.UNRESOLVED}
     doubtful = kind is K.UNKNOWN and found.identity is Identity.DOUBTFUL and observation.outcome is Outcome.OK
-    assert (kind is K.UNKNOWN) is (own_fault or doubtful)
-    assert (verdict.proof is Proof.NONE) is (own_fault or doubtful)
-    if own_fault or doubtful:
+    unproven = kind is K.UNKNOWN and found.family is V4 and observation.outcome is Outcome.TIMEOUT
+    unproven = (
+        unproven and found.scene.server_answers and not found.scene.silence_means_lost and not found.hop.controlled
+    )
+    assert (kind is K.UNKNOWN) is (own_fault or doubtful or unproven)
+    assert (verdict.proof is Proof.NONE) is (own_fault or doubtful or unproven)
+    if own_fault or doubtful or unproven:
         return
     if expired_at_router(found):
         assert kind not in {K.FORWARD_LOST, K.ROUTER_ANSWERS, K.LINE_DOWN}
