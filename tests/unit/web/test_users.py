@@ -72,7 +72,7 @@ async def test_an_unknown_user_takes_as_long_as_a_known_one(users: Users) -> Non
         return min(times)
 
     known, unknown = await fastest("alice"), await fastest("carol")
-    assert 0.6 < known / unknown < 1.7
+    assert 0.2 < known / unknown < 5, "a hash that is not reckoned is a hundred times as fast"
 
 
 async def test_guesses_neither_fill_the_memory_nor_hold_up_who_is_known(users: Users) -> None:
