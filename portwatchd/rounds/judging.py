@@ -175,7 +175,8 @@ async def _around(running: Round, site: Site, sites: list[Site]) -> Scene:
         router_alive=site.scene.router_alive or any(other.router_alive for other in others),
     )
     off = any(other.forward_seen for other in others) and not alive
-    if not around.server_answers and (off or (_unreachable(running, site) and around.router_alive)):
+    unreachable = _unreachable(running, site)
+    if not around.server_answers and (off or (unreachable and around.router_alive)):
         return replace(around, forward_seen=True)
     if around.server_answers or around.forward_seen or around.router_alive or around.other_family_alive:
         return around
@@ -192,9 +193,15 @@ def _unreachable(running: Round, site: Site) -> bool:
     by = {f.observation.offender for f in site.facts.values() if f.observation.outcome is Outcome.UNREACHABLE}
     if by and (router is None or router in by):
         told[address] = now
-    elif any(connected(facts.observation) for facts in site.facts.values()):
+    elif any(_says_otherwise(facts) for facts in site.facts.values()):
         told.pop(address, None)
     return now - told.get(address, -PROOF_HOLDS) < PROOF_HOLDS
+
+
+def _says_otherwise(facts: Facts) -> bool:
+    """Whether the server answers, or a router rejects what must be forwarded: then it does not look for the server."""
+    rejected = facts.service.required and facts.observation.outcome is Outcome.REJECTED
+    return rejected or connected(facts.observation) or facts.observation.outcome is Outcome.REFUSED
 
 
 def _judge(site: Site, target: Target, around: Scene, siblings: Mapping[str, VerdictKind]) -> Judged:
