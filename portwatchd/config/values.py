@@ -32,11 +32,12 @@ HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 
 OWN_LABELS = frozenset(
     {"school", "host", "profile", "family", "port", "port_name", "verdict", "proof", "diagnosis", "policy", "outcome"}
-    | {"stage", "state", "address", "canary", "le", "quantile"}
-    | {"job", "instance", "monitor", "alertname", "severity", "cause", "quorum"},
+    | {"stage", "state", "address", "canary", "le", "quantile"},
 )
-"""Labels that the metrics, Prometheus and the alerts use themselves; a school's label of that name would clash with
-them: with one called `monitor` no alert would find the school any more."""
+"""Labels that the metrics use themselves; a school's label of that name would clash with them."""
+
+ALERT_LABELS = frozenset({"job", "instance", "monitor", "alertname", "severity", "cause", "quorum"})
+"""Labels that Prometheus and the alerts set: of a school with one of its own, no alert would find the ports."""
 
 
 class Endpoint(NamedTuple):
@@ -185,6 +186,8 @@ def label_name(text: str) -> str:
         raise Refused(f"{shown(text)} is reserved: Prometheus keeps names that begin with __ to itself")
     if text in OWN_LABELS:
         raise Refused(f"{shown(text)} is taken: the metrics use this label themselves")
+    if text in ALERT_LABELS:
+        raise Refused(f"{shown(text)} is taken: Prometheus and the alerts set this label themselves")
     return text
 
 

@@ -1,7 +1,7 @@
 """A glance at a port that speaks TLS from the first byte: does it still show the certificate that was verified before.
 
-It costs a tenth of a handshake. The server shows its certificate and signs; nothing is derived and nothing verified,
-for the certificate is known. Whatever else comes makes the runner ask in full.
+The server shows its certificate and signs; nothing is derived and nothing verified, for the certificate is known.
+Whatever else comes makes the runner ask in full.
 """
 
 from __future__ import annotations

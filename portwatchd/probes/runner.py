@@ -10,11 +10,12 @@ from dataclasses import replace
 import structlog
 
 from portwatchd.model import Depth, Observation, Outcome, Policy, PolicyFact, Security, Stage, Target
-from portwatchd.probes.conversation import Conversation
+from portwatchd.probes.conversation import Conversation, Failed
 from portwatchd.probes.failures import Circumstances, Failure, classify, why_distrusted, worth_a_lax_handshake
 from portwatchd.probes.glance import glance
 from portwatchd.probes.registry import ASIDES, PROBES, Aside, Probe
 from portwatchd.probes.trace import Trace
+from portwatchd.wire.lines import Malformed
 from portwatchd.world import Clock, Network, Trust
 
 log = structlog.get_logger(__name__)
@@ -57,15 +58,10 @@ class Prober:
         """
         at, start = self._clock.wall(), self._clock.monotonic()
         deadline = asyncio.get_running_loop().time() + self._timeout
-        connect_timeout = min(self._connect_timeout, patience or self._connect_timeout)
-        run = _Run(self._network, self._clock, target, connect_timeout)
-        failure = await self._guard(run, run.main if target.known is None else run.glance, deadline)
-        if target.known is not None and failure is None:
-            return replace(target.known, at=at, stages=self._stages(run, start))
-        if target.known is not None and run.trace.stopped is Stage.TLS and not _is_late(failure):
-            run = _Run(self._network, self._clock, target, connect_timeout)
-            failure = await self._guard(run, run.main, deadline)
-        failure = run.conclude(failure)
+        run = _Run(self._network, self._clock, target, min(self._connect_timeout, patience or self._connect_timeout))
+        failure = run.conclude(await self._guard(run, run.main, deadline))
+        if run.recognised is not None:
+            return replace(run.recognised, at=at, stages=self._stages(run, start))
         aside = ASIDES.get(target.service.protocol)
         if (
             target.depth is Depth.AUDIT
@@ -107,10 +103,6 @@ class Prober:
         return None
 
 
-def _is_late(failure: Failure | None) -> bool:
-    return failure is not None and failure.outcome is Outcome.TIMEOUT
-
-
 class _Run:
     """One observation under way."""
 
@@ -122,10 +114,18 @@ class _Run:
         self._doubt: OSError | None = None
         """Why the verifying handshake failed."""
         self._aside_since = 0.0
+        self.recognised: Observation | None = None
+        """What is known of the target, where a glance showed that it still holds."""
         self.trace = self.current = self._new_trace()
 
     async def main(self) -> None:
-        """Put the target's question, with a second connection that verifies nothing where the first handshake fails."""
+        """Put the target's question; where something is known of the target, look first whether it still holds.
+
+        A second connection that verifies nothing follows where the handshake fails.
+        """
+        if await self._glanced():
+            self.recognised = self.target.known
+            return
         probe = PROBES[self.target.service.protocol]
         try:
             await self._converse(probe, Trust.VERIFY)
@@ -136,13 +136,20 @@ class _Run:
             self.trace = self.current = self._new_trace()
             await self._converse(probe, Trust.LAX)
 
-    async def glance(self) -> None:
-        """Look whether the target still shows the certificate that is known of it."""
+    async def _glanced(self) -> bool:
+        """Whether the target shows the certificate that is known of it; whatever else it shows is new."""
         known = self.target.known
         if known is None or known.certificate is None:
-            raise ValueError("nothing is known of the target")
+            return False
         certificate = known.certificate
-        await self._converse(lambda talk, target: glance(talk, target, certificate), None)
+        try:
+            await self._converse(lambda talk, target: glance(talk, target, certificate), None)
+        except (Malformed, Failed, OSError):
+            if self.trace.stopped is not Stage.TLS:
+                raise
+            self.trace = self.current = self._new_trace()
+            return False
+        return True
 
     async def aside(self) -> None:
         """Put the audit's question that needs a connection of its own; its stages and banner are not the target's."""

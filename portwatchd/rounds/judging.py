@@ -62,15 +62,10 @@ async def prove_ahead(
     A router is not searched for then: the errors that a confirmation draws from it would take the place of those that
     show its distance (Linux bounds both together).
     """
-    groups = _by_address(seen)
-    hoppers = {key: _hopper(running, *key, group, identities) for key, group in groups.items()}
-    await asyncio.gather(
-        *(
-            prove(hopper, groups[key], identities)
-            for key, hopper in hoppers.items()
-            if hopper.healthy is not None or hopper.distance.hops is not None
-        )
-    )
+    groups = _by_address(seen).values()
+    met = [(_hopper(running, group, identities), group) for group in groups]
+    able = [(hopper, group) for hopper, group in met if hopper.healthy is not None or hopper.distance.hops is not None]
+    await asyncio.gather(*(prove(hopper, group, identities) for hopper, group in able))
 
 
 async def judge_all(
@@ -86,7 +81,7 @@ async def judge_all(
         if family in running.cut:
             judged += _cut_off(running, family, address, group)
         else:
-            visits.append(_visit(running, family, address, group, identities))
+            visits.append(_visit(_hopper(running, group, identities), group, identities))
     sites = sorted(await asyncio.gather(*visits), key=lambda site: site.hopper.family)
     siblings: dict[str, VerdictKind] = {}
     grounds: list[Ground] = []
@@ -126,34 +121,24 @@ def _address(running: Round, family: Family, address: str) -> AddressReport:
     return AddressReport(family, address, distance, running.memory.exposed.get(family))
 
 
-def _hopper(
-    running: Round,
-    family: Family,
-    address: str,
-    group: Mapping[Target, Observation],
-    identities: Mapping[Target, Identity],
-) -> Hopper:
+def _hopper(running: Round, group: Mapping[Target, Observation], identities: Mapping[Target, Identity]) -> Hopper:
+    """Return who asks the address of these ports."""
+    target = next(iter(group))
     times = [seconds for o in group.values() if connected(o) and (seconds := o.seconds(Stage.CONNECT)) is not None]
     healthy = healthy_port(group, identities)
-    return Hopper(running, family, address, healthy=healthy, round_trip=max(times, default=None))
+    return Hopper(running, target.family, target.address, healthy=healthy, round_trip=max(times, default=None))
 
 
-async def _visit(
-    running: Round,
-    family: Family,
-    address: str,
-    group: Mapping[Target, Observation],
-    identities: Mapping[Target, Identity],
-) -> Site:
+async def _visit(hopper: Hopper, group: Mapping[Target, Observation], identities: Mapping[Target, Identity]) -> Site:
     """Gather the proofs of one address."""
-    hopper = _hopper(running, family, address, group, identities)
     evidence = await prove(hopper, group, identities)
-    blocked = {t for t, o in group.items() if not connected(o) and await running.tools.vigil.blocked(t.port)}
+    vigil = hopper.running.tools.vigil
+    blocked = {t for t, o in group.items() if not connected(o) and await vigil.blocked(t.port)}
     facts = {
         target: Facts(
             target.service,
-            family,
-            address,
+            target.family,
+            target.address,
             observation,
             evidence.get(target, HopEvidence()),
             identities[target],

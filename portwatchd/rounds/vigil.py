@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from portwatchd.model import Answer, Family
+from portwatchd.rounds.distances import ANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +29,6 @@ CONTROL_HOLDS = 10.0
 """Seconds for which the state of a port's control is shared."""
 LOOKS = 15.0
 """Seconds between two looks at canaries and controls while nothing is in doubt."""
-ALIVE = frozenset({Answer.CONNECTED, Answer.RESET})
 
 
 class Watched(Protocol):
@@ -174,7 +174,7 @@ class Watch:
 
     async def _answers_on(self, address: str, port: int) -> bool:
         reply = await self._network.probe(address, port, seconds=PATIENCE)
-        return reply.answer in ALIVE
+        return reply.answer in ANSWERED
 
 
 async def _wrapped(ask: Callable[[], Awaitable[bool]]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from portwatchd.diagnosis.port import connected, unanswered
 from portwatchd.diagnosis.standing import VEILS
 from portwatchd.model import Answer, Depth, Outcome, Protocol, Target, VerdictKind
+from portwatchd.rounds.distances import ANSWERED
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
 NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
 SPEAK_FOR_ALL = 4
 """Ports of a wholly silent address that are asked again in each attempt; all of them would take half a minute."""
-ALIVE = frozenset({Answer.CONNECTED, Answer.RESET})
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
 
@@ -200,7 +200,7 @@ async def _gone_meanwhile(
     for address in {target.address for target in suspects}:
         well = [target for target, o in seen.items() if target.address == address and connected(o)]
         patience = running.tools.settings.control_patience
-        if well and not any([await _meets(running, well[end], patience) in ALIVE for end in (0, -1)]):
+        if well and not any([await _meets(running, well[end], patience) in ANSWERED for end in (0, -1)]):
             stale += well
     return stale
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from itertools import cycle, islice
@@ -20,6 +19,7 @@ from tests.bench.blocks import DOMAIN
 from tests.bench.machine import MEASURED, pinned
 from tests.running import Running, program
 
+INSTALL = Path(__file__).parent.parent / "lab" / "install-packages.sh"
 PROGRAM = "prometheus-blackbox-exporter"
 TIMEOUT = "10s"
 NAME = f"www.{DOMAIN}"
@@ -116,9 +116,8 @@ def asks(services: Iterable[Service], address: str) -> Iterator[Ask]:
 @contextlib.asynccontextmanager
 async def exporter(directory: Path, ca_file: Path) -> AsyncIterator[Running]:
     """Start the exporter on the core of the measured, installed before where it was missing."""
-    if shutil.which(PROGRAM) is None:
-        async with program(Path(__file__).with_name("install-blackbox.sh")) as installing:
-            assert await installing.process.wait() == 0, "\n".join(installing.lines)
+    async with program(INSTALL, Path(__file__).with_name("packages.txt")) as installing:
+        assert await installing.process.wait() == 0, "\n".join(installing.lines)
     config = directory / "blackbox.yml"
     config.write_text(yaml.safe_dump({"modules": modules(ca_file)}))
     command = (PROGRAM, f"--config.file={config}", "--web.listen-address=127.0.0.1:0")

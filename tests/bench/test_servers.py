@@ -73,9 +73,8 @@ async def test_each_kind_of_school_behaves_as_its_name_says(
     servers.stdin.write(b"arrivals\n")
     first, *by_second = (await servers.stdout.readline()).split()
     assert 0 < time.monotonic() - float(first) < 60
-    assert (
-        sum(map(int, by_second)) == 4
-    )  # two schools that are well, one of them twice, and one that shares their ports
+    # Two schools that are well, one of them twice, and one that shares their ports.
+    assert sum(map(int, by_second)) == 4
     servers.stdin.write(b"1 closed\n")
     assert (await servers.stdout.readline()).startswith(b"1 closed ")
     assert await outcomes(schools["switched-00001"]) == {Outcome.OK, Outcome.REFUSED}

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that the lab needs, without starting any of their services. Does nothing if all are there.
+# Installs the Debian packages that the lab needs, or those of another list, without starting any of their services.
+# Does nothing if all are there: install-packages.sh [LIST]
 set -eu
-list="$(dirname "$0")/packages.txt"
+list="${1:-$(dirname "$0")/packages.txt}"
 missing=""
 while read -r package; do
     if [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
@@ -9,8 +10,8 @@ while read -r package; do
     fi
 done <"$list"
 [ -n "$missing" ] || exit 0
-[ "$(id -u)" = 0 ] || { echo "the lab needs root, to install:$missing" >&2; exit 1; }
-echo "Installing the lab's Debian packages:$missing ..."
+[ "$(id -u)" = 0 ] || { echo "root is needed, to install:$missing" >&2; exit 1; }
+echo "Installing Debian packages:$missing ..."
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

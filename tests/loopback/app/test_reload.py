@@ -105,6 +105,28 @@ def differing(old: dict[str, dict[str, object]], new: dict[str, dict[str, object
     ]
 
 
+async def diagnoses(running: Running) -> set[str]:
+    _, text = await fetched(f"{running.url}/api/v1/schools")
+    return {one["diagnosis"] for one in json.loads(text)}
+
+
+@pytest.mark.timeout(90)
+async def test_authorities_that_were_written_anew_are_read_at_a_reload(place: Place) -> None:
+    """The file keeps its name; only what it holds is another authority's."""
+    file = place.file.with_name("authority.pem")
+    right = file.read_bytes()
+    file.write_bytes(Authority("Another").pem)
+    place.say(place.good.replace("audit_interval: 30s", "audit_interval: 5s").encode())
+    async with daemon(place.file, "--web.enable-lifecycle") as running:
+        await first_rounds(running)
+        assert await diagnoses(running) & {"ok"} == set()
+        file.write_bytes(right)
+        assert (await fetched(f"{running.url}/-/reload", method="POST"))[0] == 200
+        async with asyncio.timeout(60):
+            while "ok" not in await diagnoses(running):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.2)
+
+
 @pytest.mark.timeout(150)
 async def test_no_broken_file_is_missed_and_the_old_configuration_watches_on(place: Place) -> None:
     files = sorted(path for path in BAD.iterdir() if path.with_suffix(".txt").exists() and path.suffix == ".yml")

@@ -279,6 +279,20 @@ def test_a_verdict_says_whether_the_port_is_forwarded(kind: VerdictKind, proof: 
     assert forwarded(Verdict(kind, proof)) is expected
 
 
+def _is_unproven(found: Facts) -> bool:
+    """Whether a silence could be proven and is not: the router shows its forwards, and not what became of this one."""
+    reply, scene = found.hop.at_router, found.scene
+    if found.family is not V4 or found.observation.outcome is not Outcome.TIMEOUT or connected(found.observation):
+        return False
+    proven = reply is not None and (
+        reply.answer in {Answer.CONNECTED, Answer.RESET}
+        or (reply.answer in {Answer.EXPIRED, Answer.REJECTED} and reply.offender == found.address)
+        or (reply.answer is Answer.SILENT and found.hop.controlled)
+    )
+    shows = scene.server_answers and scene.distance.method is HopMethod.TIME_EXCEEDED and not scene.silence_means_lost
+    return shows and not proven and not found.control_lost and found.sibling is not K.SERVER_FILTERED
+
+
 @given(all_facts())
 @settings(max_examples=2000)
 @example(Facts(SMTP, V4, OWN4, REFUSED))
@@ -291,10 +305,7 @@ def test_every_combination_of_facts_keeps_the_laws(found: Facts) -> None:
     kind = verdict.kind
     own_fault = observation.void or observation.outcome in {Outcome.LOCAL_ERROR, Outcome.UNRESOLVED}
     doubtful = kind is K.UNKNOWN and found.identity is Identity.DOUBTFUL and observation.outcome is Outcome.OK
-    unproven = kind is K.UNKNOWN and found.family is V4 and observation.outcome is Outcome.TIMEOUT
-    unproven = (
-        unproven and found.scene.server_answers and not found.scene.silence_means_lost and not found.hop.controlled
-    )
+    unproven = _is_unproven(found)
     assert (kind is K.UNKNOWN) is (own_fault or doubtful or unproven)
     assert (verdict.proof is Proof.NONE) is (own_fault or doubtful or unproven)
     if own_fault or doubtful or unproven:
