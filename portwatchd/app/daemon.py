@@ -12,6 +12,7 @@ import structlog
 
 from portwatchd import journal
 from portwatchd.agenda import slot
+from portwatchd.app import heap
 from portwatchd.app.fleet import Fleet
 from portwatchd.app.workshop import opened
 from portwatchd.config import ConfigError, load
@@ -129,7 +130,8 @@ class Daemon:
             try:
                 discovery.refit(self._config)
                 self._pulse.ready()
-                await _until(stop, scheduler.run(), workshop.vigil.keep(), self._pulse.keep(self._interval))
+                work = (scheduler.run(), workshop.vigil.keep(), self._pulse.keep(self._interval), heap.keep(self._clock))
+                await _until(stop, *work)
             finally:
                 await discovery.close()
                 await site.stop()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from portwatchd.model import Words
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 GREETING_READ = 2048
 """Bytes of a greeting that are looked at; what names a device stands at its beginning."""
+KEPT = 50_000
+"""Greetings, and names, whose face is remembered: a search costs 20 µs, and most servers say the same each minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,19 @@ FACES = (
 def face_of(observation: Observation) -> Face | None:
     """Return whose face an answer shows, by its certificate first; None where it is nobody's that is known."""
     certificate = observation.certificate
-    if certificate is not None:
-        names = " ".join((certificate.subject, certificate.issuer, *certificate.san))
-        for face in FACES:
-            if face.certificate.search(names):
-                return face
-    greeting = observation.banner.raw[:GREETING_READ].decode("latin-1")
-    return next((face for face in FACES if greeting and face.greeting.search(greeting)), None)
+    shown = None if certificate is None else _by_names((certificate.subject, certificate.issuer, *certificate.san))
+    return shown or _by_greeting(observation.banner.raw[:GREETING_READ])
+
+
+@lru_cache(KEPT)
+def _by_names(names: tuple[str, ...]) -> Face | None:
+    """Search a certificate's names."""
+    text = " ".join(names)
+    return next((face for face in FACES if face.certificate.search(text)), None)
+
+
+@lru_cache(KEPT)
+def _by_greeting(greeting: bytes) -> Face | None:
+    """Search what a service said first."""
+    text = greeting.decode("latin-1")
+    return next((face for face in FACES if text and face.greeting.search(text)), None)

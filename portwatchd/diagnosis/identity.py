@@ -79,8 +79,9 @@ class _Place:
     def face(self, target: Target) -> Face | None:
         """Return the face that a port shows, unless the right machine shows it too: somebody's server is a NAS."""
         face = face_of(self.seen[target])
-        own = {face_of(o) for t, o in self.seen.items() if self.shown[t] is _Shown.RIGHT}
-        return None if face in own else face
+        if face is None or any(face_of(o) is face for t, o in self.seen.items() if self.shown[t] is _Shown.RIGHT):
+            return None
+        return face
 
 
 def software(banner: Foreign) -> str:

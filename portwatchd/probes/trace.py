@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from portwatchd.model import Certificate, Foreign, Policy, PolicyFact, Stage, TlsFacts
@@ -32,22 +31,42 @@ class Trace:
         if policy in self.wanted:
             self.facts[policy] = PolicyFact(policy, holds, reason)
 
-    @contextmanager
-    def stage(self, stage: Stage) -> Iterator[None]:
+    def stage(self, stage: Stage) -> StageTime:
         """Count the time inside as this stage's; a stage within a stage interrupts the outer one's time."""
+        return StageTime(self, stage)
+
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage; for `StageTime`."""
         self._count()
         self._open.append(stage)
-        try:
-            yield
-        except BaseException:
+
+    def leave(self, *, failed: bool) -> None:
+        """End the innermost stage; for `StageTime`."""
+        self._count()
+        stage = self._open.pop()
+        if failed:
             self.stopped = self.stopped or stage
-            raise
-        finally:
-            self._count()
-            self._open.pop()
 
     def _count(self) -> None:
         now = self.monotonic()
         if self._open:
             self.seconds[self._open[-1]] = self.seconds.get(self._open[-1], 0.0) + now - self._mark
         self._mark = now
+
+
+class StageTime:
+    """The time of one stage; a probe has five of them, and a generator would cost twice as much."""
+
+    __slots__ = ("_stage", "_trace")
+
+    def __init__(self, trace: Trace, stage: Stage) -> None:
+        self._trace = trace
+        self._stage = stage
+
+    def __enter__(self) -> None:
+        """Begin it."""
+        self._trace.enter(self._stage)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End it; an error that passes is remembered with it."""
+        self._trace.leave(failed=kind is not None)

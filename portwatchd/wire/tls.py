@@ -30,18 +30,9 @@ FAREWELL = bytes((ALERT, *VERSION, 0, 2, 1, 0))
 
 def client_hello(server_name: str, random: bytes) -> bytes:
     """Return a ClientHello of TLS 1.2 as one record. `random` are 32 bytes; an empty name sends no server_name."""
-    extensions = b"".join(
-        (
-            _extension(0x0000, _sized(2, b"\x00" + _sized(2, server_name.encode("ascii")))) if server_name else b"",
-            _extension(0x0017, b""),  # extended_master_secret (RFC 7627)
-            _extension(0xFF01, b"\x00"),  # renegotiation_info (RFC 5746)
-            _extension(0x000A, _sized(2, _numbers(GROUPS))),
-            _extension(0x000B, b"\x01\x00"),  # ec_point_formats: uncompressed
-            _extension(0x000D, _sized(2, _numbers(SIGNATURES))),
-        )
-    )
-    hello = VERSION + random + _sized(1, b"") + _sized(2, _numbers(CIPHER_SUITES)) + b"\x01\x00" + _sized(2, extensions)
-    return bytes((HANDSHAKE, 3, 1)) + _sized(2, bytes((CLIENT_HELLO,)) + _sized(3, hello))
+    extensions = _sized(2, _name(server_name) + _FOR_ALL)
+    hello = VERSION + random + _OFFER + extensions
+    return _RECORD + _sized(2, _HELLO + _sized(3, hello))
 
 
 def first_flight(buffer: Buffer) -> Reading[bytes]:
@@ -88,3 +79,24 @@ def _sized(size: int, content: bytes) -> bytes:
 
 def _extension(number: int, content: bytes) -> bytes:
     return number.to_bytes(2) + _sized(2, content)
+
+
+def _name(server_name: str) -> bytes:
+    """Return the extension server_name (RFC 6066 section 3)."""
+    return _extension(0x0000, _sized(2, b"\x00" + _sized(2, server_name.encode("ascii")))) if server_name else b""
+
+
+_RECORD = bytes((HANDSHAKE, 3, 1))
+_HELLO = bytes((CLIENT_HELLO,))
+_OFFER = _sized(1, b"") + _sized(2, _numbers(CIPHER_SUITES)) + b"\x01\x00"
+"""No session, the cipher suites, no compression."""
+_FOR_ALL = b"".join(
+    (
+        _extension(0x0017, b""),  # extended_master_secret (RFC 7627)
+        _extension(0xFF01, b"\x00"),  # renegotiation_info (RFC 5746)
+        _extension(0x000A, _sized(2, _numbers(GROUPS))),
+        _extension(0x000B, b"\x01\x00"),  # ec_point_formats: uncompressed
+        _extension(0x000D, _sized(2, _numbers(SIGNATURES))),
+    )
+)
+"""The extensions that every ClientHello has, behind the name."""
