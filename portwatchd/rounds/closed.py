@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import Facts, expired_at_router, judge
 from portwatchd.model import Answer, HopEvidence, Observation, Outcome, Proof, Stage, Verdict, VerdictKind
+from portwatchd.rounds.distances import ANSWERED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from portwatchd.diagnosis.port import Scene
     from portwatchd.model import HopReply, Service
@@ -65,13 +66,16 @@ async def judge_closed(
     refused_before: bool = False,
     known: Verdict | None = None,
     once: bool = False,
+    likely: Collection[int] = (),
 ) -> dict[int, Verdict]:
     """Ask ports of a service that nobody listens on, and return the verdict on each.
 
     `refused_before`: the server was seen to refuse such ports, so that a silence is not its habit. `known`: what was
     just proven of ports like these, so that silent ones need no proof of their own. `once`: a silence is no surprise.
+    `likely`: ports that are forwarded as far as is known; to see that they are costs two SYNs.
     """
-    asked = await ask(running, ground, ports, prove=known is None and not once, attempts=1 if once else ATTEMPTS)
+    prove, attempts = known is None and not once, 1 if once else ATTEMPTS
+    asked = await ask(running, ground, ports, prove=prove, attempts=attempts, likely=likely)
     refuses = refused_before or any(a.hop.same_machine for a in asked.values())
     family, address = ground.hopper.family, ground.hopper.address
     verdicts = {
@@ -111,21 +115,25 @@ async def ask(
     *,
     prove: bool = True,
     attempts: int = ATTEMPTS,
+    likely: Collection[int] = (),
 ) -> dict[int, Asked]:
     """Ask closed ports who refuses them; a port that the server itself refuses costs no TTL-limited probe.
 
     A silence is asked again: it is a packet lost, or a port that differs; not where a whole range is silent.
     """
     at, hopper = running.tools.clock.wall(), ground.hopper
-    replies: dict[int, HopReply] = {}
-    again: Sequence[int] = ports
+    before = [port for port in ports if port in likely]
+    found = dict(zip(before, await asyncio.gather(*map(hopper.as_before, before)), strict=True))
+    replies = {port: reply for port, reply in found.items() if reply is not None}
+    same: dict[int, bool | None] = dict.fromkeys(replies, True)
+    again: Sequence[int] = [port for port in ports if port not in replies]
     for _ in range(attempts):
         replies |= dict(zip(again, await asyncio.gather(*map(hopper.plain, again)), strict=True))
         again = [port for port, reply in replies.items() if reply.answer is Answer.SILENT]
         if len(again) == len(ports) > SPREAD:
             break
-    answered = [port for port, reply in replies.items() if reply.answer in {Answer.RESET, Answer.CONNECTED}]
-    same = dict(zip(answered, await asyncio.gather(*map(hopper.same_machine, answered)), strict=True))
+    answered = [port for port, reply in replies.items() if reply.answer in ANSWERED and port not in same]
+    same |= zip(answered, await asyncio.gather(*map(hopper.same_machine, answered)), strict=True)
     doubtful = {
         port: _OUTCOMES[reply.answer]
         for port, reply in replies.items()

@@ -22,6 +22,9 @@ QUICK = (0.15, 0.5)
 """The least and the most seconds to wait for an answer that is expected to be missing."""
 ROUND_TRIPS = 6.0
 """Round trips to wait for it: what a loaded line delays."""
+SETTLED_HOLDS = 900.0
+"""Seconds for which the learnt TTL, once seen to hold, is believed of ports that answer as before: it costs three SYNs
+to see, and a way back that changes shows on those ports too, but for a loss in the same quarter of an hour."""
 
 
 class Hopper:
@@ -96,9 +99,26 @@ class Hopper:
         async with self._settling:
             if not self.settled and self.healthy is not None and self.distance.arriving is not None:
                 self.settled = True
-                if await self._arrives_alike(self.healthy, met=OPEN) is False:
+                alike = await self._arrives_alike(self.healthy, met=OPEN)
+                if alike is False:
                     await learn(self, self.healthy)
+                if alike is not None:
+                    self.running.memory.settled[self.address] = self.running.tools.clock.wall()
         return await self._arrives_alike(port, ask_again=ask_again)
+
+    async def as_before(self, port: int) -> HopReply | None:
+        """Return the answer of a port that is likely to be forwarded, where two SYNs show that it comes from the server:
+        it arrives with the learnt TTL, and not with a larger one. None: that needs a closer look.
+
+        The learnt TTL must have been seen to hold lately.
+        """
+        arriving, held = self.distance.arriving, self.running.memory.settled.get(self.address)
+        if arriving is None or held is None or not 0 <= self.running.tools.clock.wall() - held < SETTLED_HOLDS:
+            return None
+        reply = await self.plain(port, minimum=arriving)
+        if reply.answer not in ANSWERED or await self.answers_at(port, arriving + 1, attempts=1):
+            return None
+        return reply
 
     async def _arrives_alike(
         self,

@@ -56,6 +56,8 @@ class Memory:
     changes: dict[Family, int] = field(default_factory=dict)
     distances: dict[str, Distance] = field(default_factory=dict)
     """By address; kept over restarts."""
+    settled: dict[str, float] = field(default_factory=dict)
+    """By address: when the arriving TTL was last seen to hold."""
     proven: dict[tuple[str, int], Proven] = field(default_factory=dict)
     """By address and port."""
     unreachable: dict[str, float] = field(default_factory=dict)

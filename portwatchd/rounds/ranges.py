@@ -68,7 +68,8 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
     ports = every if whole else next_ports(running, family, service, state)
     sweeping = running.memory.sweeping.pop((family, service.name), [])
     before = any(state.values())
-    verdicts = await judge_closed(running, ground, service, ports, refused_before=before)
+    likely = () if whole else [port for port in ports if state.get(port, before)]
+    verdicts = await judge_closed(running, ground, service, ports, refused_before=before, likely=likely)
     if not whole and not sweeping and (changed := _changed(state, verdicts)):
         running.limited_left = max(running.limited_left, 2 * LOOK_BUDGET)
         verdicts |= await judge_closed(running, ground, service, changed, refused_before=before)
