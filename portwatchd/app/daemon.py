@@ -130,7 +130,12 @@ class Daemon:
             try:
                 discovery.refit(self._config)
                 self._pulse.ready()
-                work = (scheduler.run(), workshop.vigil.keep(), self._pulse.keep(self._interval), heap.keep(self._clock))
+                work = (
+                    scheduler.run(),
+                    workshop.vigil.keep(),
+                    self._pulse.keep(self._interval),
+                    heap.keep(self._clock),
+                )
                 await _until(stop, *work)
             finally:
                 await discovery.close()

@@ -40,9 +40,9 @@ class QueuedError:
     offender: str | None
 
 
-def listen_for_icmp(sock: socket.socket, *, on: bool) -> None:
+def listen_for_icmp(sock: socket.socket, family: socket.AddressFamily, *, on: bool) -> None:
     """Whether ICMP ends a connect at once and is queued; off empties the queue, and ICMP ends nothing any more."""
-    level, option = _RECVERR[sock.family]
+    level, option = _RECVERR[family]
     sock.setsockopt(level, option, on)
 
 

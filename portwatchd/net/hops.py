@@ -50,7 +50,7 @@ async def probe(
     try:
         family, where = endpoint(address, port)
         with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as sock:
-            listen_for_icmp(sock, on=True)
+            listen_for_icmp(sock, family, on=True)
             if ttl is not None:
                 sock.setsockopt(*_FULL_TTL[family], ttl)
             if minimum_ttl is not None:

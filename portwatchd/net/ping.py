@@ -27,7 +27,7 @@ async def ping(poller: Poller, address: str, *, seconds: float) -> bool | None:
         family, where = endpoint(address, 0)
         protocol, request = _REQUEST[family]
         with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, protocol) as sock:
-            listen_for_icmp(sock, on=True)
+            listen_for_icmp(sock, family, on=True)
             sock.connect(where)
             token = os.urandom(_TOKEN_BYTES)
             poller.register(sock.fileno())

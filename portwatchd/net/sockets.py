@@ -120,7 +120,7 @@ class SystemNetwork:
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            listen_for_icmp(sock, on=True)
+            listen_for_icmp(sock, family, on=True)
             number = sock.connect_ex(where)
             if number in {0, errno.EINPROGRESS}:
                 self._poller.register(sock.fileno())
@@ -130,7 +130,7 @@ class SystemNetwork:
             if number:
                 raise failure(sock, number, where[0])
             # An ICMP error on an established connection is a hint, not an end (RFC 1122 section 4.2.3.9).
-            listen_for_icmp(sock, on=False)
+            listen_for_icmp(sock, family, on=False)
         except BaseException:
             sock.close()
             raise

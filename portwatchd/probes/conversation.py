@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TypeVar
 
 from portwatchd.model import Outcome, Policy, Stage, Target
@@ -28,6 +27,26 @@ STILL_LISTENS = frozenset({Outcome.STARTTLS_MISSING, Outcome.TLS_FAILED})
 """Failures after which the peer still awaits a command, so that a farewell reaches it."""
 
 
+class Farewell:
+    """The end of a dialogue; see `Conversation.until`."""
+
+    __slots__ = ("_line", "_talk")
+
+    def __init__(self, talk: Conversation, line: str) -> None:
+        self._talk = talk
+        self._line = line
+
+    async def __aenter__(self) -> None:
+        """Begin the dialogue."""
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Say the farewell, if somebody may still listen."""
+        refused = isinstance(error, Failed) and error.outcome in STILL_LISTENS
+        if error is None or refused or isinstance(error, Unwelcome):
+            with suppress(OSError):
+                await self._talk.say(self._line)
+
+
 class Conversation:
     """What a probe talks through. Its errors are the channel's, `Failed`, `Malformed` and `Unwelcome`."""
 
@@ -50,7 +69,7 @@ class Conversation:
                 raise Failed(Outcome.CLOSED, "the peer closes the connection")
             self._buffer.feed(data)
         self.trace.understood = True
-        return read.value
+        return read[0]
 
     async def send(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -65,18 +84,9 @@ class Conversation:
         await self.say(line)
         return await self.hear(reader)
 
-    @asynccontextmanager
-    async def until(self, farewell: str) -> AsyncIterator[None]:
+    def until(self, farewell: str) -> Farewell:
         """Say the farewell at the end, after a refusal too; that the peer has gone by then is no failure."""
-        try:
-            yield
-        except (Unwelcome, Failed) as error:
-            if isinstance(error, Unwelcome) or error.outcome in STILL_LISTENS:
-                with suppress(OSError):
-                    await self.say(farewell)
-            raise
-        with suppress(OSError):
-            await self.say(farewell)
+        return Farewell(self, farewell)
 
     async def start_tls(self, target: Target) -> None:
         """Shake hands; the trace then has TLS facts and certificate, and what follows is inside TLS.

@@ -13,6 +13,7 @@ from portwatchd.model import Depth, Observation, Outcome, Policy, PolicyFact, Se
 from portwatchd.probes.conversation import Conversation, Failed
 from portwatchd.probes.failures import Circumstances, Failure, classify, why_distrusted, worth_a_lax_handshake
 from portwatchd.probes.glance import glance
+from portwatchd.probes.limits import Limit, Limits
 from portwatchd.probes.registry import ASIDES, PROBES, Aside, Probe
 from portwatchd.probes.trace import Trace
 from portwatchd.wire.lines import Malformed
@@ -50,6 +51,7 @@ class Prober:
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._stalled = stalled
+        self._limits = Limits()
 
     async def observe(self, target: Target, *, patience: float | None = None) -> Observation:
         """Return what one probe met, within `timeout` seconds whatever the peer does. Only cancellation passes.
@@ -57,8 +59,8 @@ class Prober:
         `patience` are the seconds that a connect may take here, where that is less than at other targets.
         """
         at, start = self._clock.wall(), self._clock.monotonic()
-        deadline = asyncio.get_running_loop().time() + self._timeout
         run = _Run(self._network, self._clock, target, min(self._connect_timeout, patience or self._connect_timeout))
+        deadline = run.loop.time() + self._timeout
         failure = run.conclude(await self._guard(run, run.main, deadline))
         if run.recognised is not None:
             return replace(run.recognised, at=at, stages=self._stages(run, start))
@@ -92,7 +94,8 @@ class Prober:
     async def _guard(self, run: _Run, step: Callable[[], Awaitable[None]], deadline: float) -> Failure | None:
         """Run a step until the deadline (on the loop's clock); return its failure. The one broad `except` here."""
         try:
-            async with asyncio.timeout_at(deadline):
+            with self._limits.until(deadline) as limit:
+                run.limit, run.deadline = limit, deadline
                 await step()
         except Exception as error:
             failure = classify(error, Circumstances(run.current.stopped, run.current.understood))
@@ -108,6 +111,10 @@ class _Run:
 
     def __init__(self, network: Network, clock: Clock, target: Target, connect_timeout: float) -> None:
         self.target = target
+        self.loop = asyncio.get_running_loop()
+        self.limit: Limit
+        self.deadline = 0.0
+        """The end of it all, on the loop's clock; the limit is nearer while a connect is awaited."""
         self._network = network
         self._clock = clock
         self._connect_timeout = connect_timeout
@@ -160,9 +167,10 @@ class _Run:
     async def _converse(self, probe: Probe, trust: Trust | None) -> None:
         """Connect and put a question; without trust no handshake comes before it."""
         with self.current.stage(Stage.CONNECT):
-            async with asyncio.timeout(self._connect_timeout):
-                channel = await self._network.connect(self.target.address, self.target.port)
+            self.limit.move(min(self.deadline, self.loop.time() + self._connect_timeout))
+            channel = await self._network.connect(self.target.address, self.target.port)
         try:
+            self.limit.move(self.deadline)
             talk = Conversation(channel, self.current, trust or Trust.VERIFY)
             if trust is not None and self.target.service.security is Security.TLS:
                 await talk.start_tls(self.target)

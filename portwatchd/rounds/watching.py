@@ -127,7 +127,14 @@ async def observe_all(running: Round, targets: Sequence[Target]) -> dict[Target,
         turns[target.address] = turn = turns.get(target.address, 0) + 1
         order.append((turn, target))
     ordered = [target for _, target in sorted(order, key=lambda entry: entry[0])]
-    seen = dict(zip(ordered, await asyncio.gather(*map(running.observe, ordered)), strict=True))
+    seen: dict[Target, Observation] = {}
+    waiting = iter(ordered)
+
+    async def lane() -> None:
+        for target in waiting:
+            seen[target] = await running.observe(target)
+
+    await asyncio.gather(*(lane() for _ in range(min(running.tools.settings.school_concurrency, len(ordered)))))
     return {target: seen[target] for target in targets}
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 LINE_LIMIT = 4096
 """Bytes in one line, its end included. RFC 5321 4.5.3.1 asks for 512; no greeting or header that a probe needs comes
@@ -82,17 +81,10 @@ Reader: TypeAlias = Callable[[Buffer], Reading[T]]
 """A grammar. It reads from the buffer exactly what belongs to it, and raises nothing but `Malformed`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read(Generic[T]):
-    """What a finished reading returned."""
-
-    value: T
-
-
-def advance(reading: Reading[T]) -> Read[T] | None:
+def advance(reading: Reading[T]) -> tuple[T] | None:
     """Let a reading go as far as the buffer allows: its result, or None while it needs more. Raises `Malformed`."""
     try:
         next(reading)
     except StopIteration as end:
-        return Read(end.value)
+        return (end.value,)
     return None

@@ -22,7 +22,7 @@ def read(reader: Reader[T], data: bytes, piece: int = 65536) -> tuple[T | None, 
         buffer.feed(data[fed : fed + piece])
         fed += piece
         result = advance(reading)
-    return (result.value if result else None), bytes(buffer._data) + data[fed:]
+    return (result[0] if result else None), bytes(buffer._data) + data[fed:]
 
 
 def whole(reader: Reader[T], data: bytes) -> T:

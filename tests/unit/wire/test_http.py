@@ -108,5 +108,5 @@ def test_the_title_that_came_with_the_head_is_taken_and_no_other_is_waited_for(b
     buffer.feed(body)
     found = advance(title_so_far(buffer))
     assert found is not None
-    assert found.value == title
+    assert found[0] == title
     assert buffer.unread == 0
