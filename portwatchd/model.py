@@ -173,6 +173,8 @@ class Foreign:
     def shown(self, limit: int = SHOWN_LIMIT) -> str:
         """Return at most `limit` printable characters: UTF-8 decoded, everything else escaped."""
         text = self.raw[: limit * 4].decode("utf-8", "backslashreplace")
+        if text.isprintable() and len(text) <= limit:
+            return text
         escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
         return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
 

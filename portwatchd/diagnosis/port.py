@@ -84,15 +84,16 @@ _CLOSED = frozenset({VerdictKind.SERVICE_DOWN, VerdictKind.SERVER_FILTERED})
 """What an alias meets where every port is forwarded: the server has nothing on that port."""
 
 
+_NOT_ACCEPTED = frozenset(
+    {Outcome.REFUSED, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.UNRESOLVED, Outcome.LOCAL_ERROR}
+)
+
+
 def connected(observation: Observation) -> bool:
     """Whether somebody accepted the connection, whatever was said afterwards."""
-    match observation.outcome:
-        case Outcome.REFUSED | Outcome.REJECTED | Outcome.UNREACHABLE | Outcome.UNRESOLVED | Outcome.LOCAL_ERROR:
-            return False
-        case Outcome.TIMEOUT:
-            return observation.stopped not in {None, Stage.RESOLVE, Stage.CONNECT}
-        case _:
-            return True
+    if observation.outcome is Outcome.TIMEOUT:
+        return observation.stopped not in {None, Stage.RESOLVE, Stage.CONNECT}
+    return observation.outcome not in _NOT_ACCEPTED
 
 
 def unanswered(observation: Observation) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import ssl
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from portwatchd.model import TlsFacts
 from portwatchd.net.certificates import describe
-from portwatchd.net.names import ascii_name, bare_address
+from portwatchd.net.names import SPELT, ascii_name, bare_address
 from portwatchd.world import Secured, Trust
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def why_invalid(error: ssl.SSLCertVerificationError) -> str:
     return _REASONS.get(error.verify_code) or error.verify_message.lower().removesuffix(".") or "not verified"
 
 
+@lru_cache(SPELT)
 def _spelling(server_name: str) -> str:
     """The server name as it is sent and compared. OSError where it is no name."""
     if not server_name:

@@ -1,6 +1,6 @@
 """Owns the deadlines of all probes under way: one timer for all of them, which is set for the next one only.
 
-`asyncio.timeout` does the same with a timer of its own for each; with two deadlines a probe that was a tenth of its CPU.
+`asyncio.timeout` has a timer of its own for each, which with two deadlines a probe was a tenth of the CPU.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Limit:
-    """A deadline on what is inside: whoever is late is cancelled, and gets TimeoutError instead (as asyncio.Timeout)."""
+    """A deadline on what is inside: who is late is cancelled, and gets TimeoutError instead (as asyncio.Timeout)."""
 
     __slots__ = ("_before", "_late", "_limits", "_task", "when")
 

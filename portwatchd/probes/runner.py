@@ -29,6 +29,9 @@ SPOKE = frozenset(
 )
 """Failures of a service that answered, so that the asides of an audit still have somebody to ask."""
 
+POLICIES = tuple(Policy)
+"""In their order; to go through the enum itself costs as much as a send."""
+
 JUDGED_ELSEWHERE = frozenset({Policy.CERTIFICATE_VALID, Policy.CERTIFICATE_FRESH})
 """Policies that are read from the certificate, not asked on the wire."""
 
@@ -218,6 +221,8 @@ class _Run:
     def facts(self, failure: Failure | None) -> tuple[PolicyFact, ...]:
         """Return the policy facts; an audit says of every policy of the service at least that it was not tested."""
         trace = self.trace
+        if not trace.facts and self.target.depth is Depth.WATCH:
+            return ()
         offered = trace.facts.get(Policy.TLS_OFFERED)
         if (
             failure
@@ -230,7 +235,7 @@ class _Run:
             why = f"not tested: {failure.detail}" if failure else "not tested"
             for policy in self.target.service.policies - trace.facts.keys() - JUDGED_ELSEWHERE:
                 trace.note(policy, holds=None, reason=why)
-        return tuple(trace.facts[policy] for policy in Policy if policy in trace.facts)
+        return tuple(trace.facts[policy] for policy in POLICIES if policy in trace.facts)
 
     def _new_trace(self) -> Trace:
         return Trace(self._clock.monotonic, self.target.service.policies - JUDGED_ELSEWHERE)

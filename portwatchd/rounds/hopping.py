@@ -107,10 +107,10 @@ class Hopper:
         return await self._arrives_alike(port, ask_again=ask_again)
 
     async def as_before(self, port: int) -> HopReply | None:
-        """Return the answer of a port that is likely to be forwarded, where two SYNs show that it comes from the server:
-        it arrives with the learnt TTL, and not with a larger one. None: that needs a closer look.
+        """Return the answer of a port that is likely to be forwarded, where two SYNs show that the server gave it.
 
-        The learnt TTL must have been seen to hold lately.
+        It arrives with the learnt TTL, which must have been seen to hold lately, and not with a larger one. None: that
+        needs a closer look.
         """
         arriving, held = self.distance.arriving, self.running.memory.settled.get(self.address)
         if arriving is None or held is None or not 0 <= self.running.tools.clock.wall() - held < SETTLED_HOLDS:

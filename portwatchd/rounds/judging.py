@@ -191,6 +191,8 @@ def _says_otherwise(facts: Facts) -> bool:
 
 def _judge(site: Site, target: Target, around: Scene, siblings: Mapping[str, VerdictKind]) -> Judged:
     """Judge one port, beside the verdict that was proven on the same service over the other family."""
-    facts = replace(site.facts[target], scene=around, sibling=siblings.get(target.service.name))
+    facts = site.facts[target]
+    if not connected(facts.observation):  # an answer is judged without what surrounds it
+        facts = replace(facts, scene=around, sibling=siblings.get(target.service.name))
     service: Service = target.service
     return Judged(service, target.family, target.address, judge(facts), facts.observation)
