@@ -129,7 +129,7 @@ def identify(
         place.seen[target] = observation
         place.shown[target] = _show(target, observation, learnt)
     right_somewhere = any(place.right for place in places.values())
-    vouched = frozenset[str]().union(*(place.certificates() for place in places.values() if place.key is Key.SAME))
+    vouched = frozenset(one for place in places.values() if place.key is Key.SAME for one in place.certificates())
     found: dict[Target, Identity] = {}
     for place in places.values():
         place.vouched = vouched

@@ -89,8 +89,17 @@ class CachingResolver:
             name = ascii_name(host)
         except ValueError as error:
             return Resolution(Resolved.NO_SUCH_NAME, (), str(error))
-        found = await asyncio.gather(*(self._look_up(name, family, fresh=fresh) for family in families))
-        return self._merge(name, dict(zip(families, found, strict=True)))
+        now = self._clock.monotonic()
+        kept = {family: self._entries.get((name, family)) for family in families if not fresh}
+        found = {family: entry for family, entry in kept.items() if entry is not None and now < entry.until}
+        missing = [family for family in families if family not in found]
+        if missing:
+            found |= zip(
+                missing,
+                await asyncio.gather(*(self._look_up((name, one), fresh=fresh) for one in missing)),
+                strict=True,
+            )
+        return self._merge(name, {family: found[family] for family in families})
 
     async def close(self) -> None:
         """No look-up runs any more, and the sockets of c-ares are closed. May be called twice."""
@@ -104,11 +113,7 @@ class CachingResolver:
         for source in sources:
             await source.close()
 
-    async def _look_up(self, name: str, family: Family, *, fresh: bool) -> _Entry:
-        key = (name, family)
-        entry = self._entries.get(key)
-        if entry is not None and not fresh and self._clock.monotonic() < entry.until:
-            return entry
+    async def _look_up(self, key: tuple[str, Family], *, fresh: bool) -> _Entry:
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.ensure_future(self._ask(key, fresh=fresh))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from portwatchd.diagnosis.port import connected, unanswered
 from portwatchd.diagnosis.standing import VEILS
 from portwatchd.model import Answer, Depth, Outcome, Protocol, Target, VerdictKind
 from portwatchd.rounds.distances import ANSWERED
+from portwatchd.rounds.tools import together
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
 NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
 SPEAK_FOR_ALL = 4
 """Ports of a wholly silent address that are asked again in each attempt; all of them would take half a minute."""
+FULL_EVERY = 5
+"""Watches from one handshake in full to the next one with the same port, at least: an IServ has five TLS ports."""
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
 
@@ -98,9 +101,10 @@ def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: D
 
 
 def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
-    """Return the targets, where all TLS ports of an address but one are only asked for the certificate known of them.
+    """Return the targets, where most TLS ports of an address are only asked for the certificate known of them.
 
-    They take turns: a watch shakes hands in full with one of them, the next watch with the next.
+    They take turns: a watch shakes hands in full with one of them, the next watch with the next, and a port that has
+    few beside it waits all the same. Schools begin at different ones, so that every minute has as much to do.
     """
     memory, now = running.memory, running.tools.clock.wall()
     known: dict[str, list[Target]] = {}
@@ -109,8 +113,13 @@ def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
         certificate = vouched.certificate if vouched is not None else None
         if certificate is not None and certificate.not_after > now and target.depth is Depth.WATCH:
             known.setdefault(target.address, []).append(target)
-    asked = {group[memory.turn % len(group)] for group in known.values()}
-    glanced = {target for group in known.values() for target in group} - asked
+    turn = memory.turn + crc32(running.school.name.encode())
+    glanced = {
+        target
+        for group in known.values()
+        for number, target in enumerate(group)
+        if turn % max(len(group), FULL_EVERY) != number
+    }
     return [
         replace(target, known=memory.vouched[target.address, target.port]) if target in glanced else target
         for target in targets
@@ -134,7 +143,7 @@ async def observe_all(running: Round, targets: Sequence[Target]) -> dict[Target,
         for target in waiting:
             seen[target] = await running.observe(target)
 
-    await asyncio.gather(*(lane() for _ in range(min(running.tools.settings.school_concurrency, len(ordered)))))
+    await together(lane() for _ in range(min(running.tools.settings.school_concurrency, len(ordered))))
     return {target: seen[target] for target in targets}
 
 
@@ -236,7 +245,7 @@ async def mended_meanwhile(
             failing.setdefault(target.address, []).append(target)
     asked = [target for targets in failing.values() for target in targets[:SPEAK_FOR_ALL]]
     patience = running.tools.settings.silent_patience
-    answers = await asyncio.gather(*(_meets(running, target, patience) for target in asked))
+    answers = await together(_meets(running, target, patience) for target in asked)
     back = {target.address for target, answer in zip(asked, answers, strict=True) if answer is Answer.CONNECTED}
     return [target for address in back for target in failing[address]]
 
