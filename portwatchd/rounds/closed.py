@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.port import Facts, expired_at_router, judge
 from portwatchd.model import Answer, HopEvidence, Observation, Outcome, Proof, Stage, Verdict, VerdictKind
 from portwatchd.rounds.distances import ANSWERED
-from portwatchd.rounds.tools import together
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -123,17 +123,17 @@ async def ask(
     """
     at, hopper = running.tools.clock.wall(), ground.hopper
     before = [port for port in ports if port in likely]
-    found = dict(zip(before, await together(map(hopper.as_before, before)), strict=True))
+    found = dict(zip(before, await asyncio.gather(*map(hopper.as_before, before)), strict=True))
     replies = {port: reply for port, reply in found.items() if reply is not None}
     same: dict[int, bool | None] = dict.fromkeys(replies, True)
     again: Sequence[int] = [port for port in ports if port not in replies]
     for _ in range(attempts):
-        replies |= dict(zip(again, await together(map(hopper.plain, again)), strict=True))
+        replies |= dict(zip(again, await asyncio.gather(*map(hopper.plain, again)), strict=True))
         again = [port for port, reply in replies.items() if reply.answer is Answer.SILENT]
         if len(again) == len(ports) > SPREAD:
             break
     answered = [port for port, reply in replies.items() if reply.answer in ANSWERED and port not in same]
-    same |= zip(answered, await together(map(hopper.same_machine, answered)), strict=True)
+    same |= zip(answered, await asyncio.gather(*map(hopper.same_machine, answered)), strict=True)
     doubtful = {
         port: _OUTCOMES[reply.answer]
         for port, reply in replies.items()

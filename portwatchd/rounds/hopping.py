@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from portwatchd.model import Answer, Distance, Family, HopEvidence, HopMethod, HopReply, Outcome
 from portwatchd.rounds.distances import ANSWERED, FROM_ROUTER, OPEN, STARTS, learn, search
-from portwatchd.rounds.tools import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,7 +175,7 @@ class Hopper:
         """
         if same is None:
             refused = [port for port, outcome in failing.items() if outcome is Outcome.REFUSED]
-            same = dict(zip(refused, await together(map(self.same_machine, refused)), strict=True))
+            same = dict(zip(refused, await asyncio.gather(*map(self.same_machine, refused)), strict=True))
         at_router: dict[int, HopReply] = {}
         controlled: set[int] = set()
         doubtful = [port for port in failing if not same.get(port)][:most]

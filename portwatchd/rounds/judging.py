@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,6 @@ from portwatchd.rounds.hopping import Hopper
 from portwatchd.rounds.proving import PROOF_HOLDS, healthy_port, prove, scene, signs_of_life
 from portwatchd.rounds.ranges import canaries, judge_range, look_for_exposed_host, sweep_due
 from portwatchd.rounds.reporting import Judged
-from portwatchd.rounds.tools import together
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -65,7 +65,7 @@ async def prove_ahead(
     groups = _by_address(seen).values()
     met = [(_hopper(running, group, identities), group) for group in groups]
     able = [(hopper, group) for hopper, group in met if hopper.healthy is not None or hopper.distance.hops is not None]
-    await together(prove(hopper, group, identities) for hopper, group in able)
+    await asyncio.gather(*(prove(hopper, group, identities) for hopper, group in able))
 
 
 async def judge_all(
@@ -82,10 +82,10 @@ async def judge_all(
             judged += _cut_off(running, family, address, group)
         else:
             visits.append(_visit(_hopper(running, group, identities), group, identities))
-    sites = sorted(await together(visits), key=lambda site: site.hopper.family)
+    sites = sorted(await asyncio.gather(*visits), key=lambda site: site.hopper.family)
     siblings: dict[str, VerdictKind] = {}
     grounds: list[Ground] = []
-    scenes = await together(_around(running, site, sites) for site in sites)
+    scenes = await asyncio.gather(*(_around(running, site, sites) for site in sites))
     for site, around in zip(sites, scenes, strict=True):
         here = [_judge(site, target, around, siblings) for target in site.facts]
         siblings |= {one.service.name: one.verdict.kind for one in here if one.verdict.proof is Proof.HOP}
@@ -93,7 +93,7 @@ async def judge_all(
         grounds.append(Ground(site.hopper, around, blind=blind))
         judged += here
     swept = sweep_due(running)
-    for closed in await together(_closed(running, ground) for ground in grounds):
+    for closed in await asyncio.gather(*(_closed(running, ground) for ground in grounds)):
         judged += closed
     if (swept or running.complete) and any(ground.scene.server_answers for ground in grounds):
         running.memory.swept_at = running.tools.clock.wall()

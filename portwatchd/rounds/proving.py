@@ -9,7 +9,6 @@ from portwatchd.diagnosis.port import Facts, Identity, Scene, connected, expired
 from portwatchd.model import Answer, Distance, Family, HopEvidence, Outcome, Protocol, VerdictKind
 from portwatchd.rounds.distances import FROM_ROUTER, learn, search
 from portwatchd.rounds.memory import Proven
-from portwatchd.rounds.tools import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,7 +183,7 @@ async def _whose(hopper: Hopper, target: Target) -> HopEvidence:
 async def signs_of_life(running: Round, hopper: Hopper, ports: Sequence[int]) -> bool:
     """Whether a router that shows nothing on its listed ports answers a ping, or a port that nobody uses."""
     ping = asyncio.create_task(running.tools.network.ping(hopper.address, seconds=2.0))
-    replies = await together(hopper.plain(port, seconds=2.0) for port in ports)
+    replies = await asyncio.gather(*(hopper.plain(port, seconds=2.0) for port in ports))
     return await ping is True or any(
         reply.answer in FROM_ROUTER and (reply.offender is None or reply.offender == hopper.address)
         for reply in replies

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from portwatchd.diagnosis.port import unanswered
 from portwatchd.model import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
-    from typing import Any
+    from collections.abc import Callable
 
     from portwatchd.model import Family, Observation, School, Target, Transition
     from portwatchd.rounds.memory import Memory, Proven
     from portwatchd.world import Clock, Network, Resolver
-
-T = TypeVar("T")
 
 
 class Observer(Protocol):
@@ -141,11 +138,3 @@ class Round:
             self.silences[target.address] = self.silences.get(target.address, 0) + 1
         self.progress(1)
         return seen
-
-
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Do several things at once; a single one here and now, for a task of its own costs as much as a judgement."""
-    things = list(work)
-    if len(things) == 1:
-        return [await things[0]]
-    return list(await asyncio.gather(*things))

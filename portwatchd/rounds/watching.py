@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -10,7 +11,6 @@ from portwatchd.diagnosis.port import connected, unanswered
 from portwatchd.diagnosis.standing import VEILS
 from portwatchd.model import Answer, Depth, Outcome, Protocol, Target, VerdictKind
 from portwatchd.rounds.distances import ANSWERED
-from portwatchd.rounds.tools import together
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ async def observe_all(running: Round, targets: Sequence[Target]) -> dict[Target,
         for target in waiting:
             seen[target] = await running.observe(target)
 
-    await together(lane() for _ in range(min(running.tools.settings.school_concurrency, len(ordered))))
+    await asyncio.gather(*(lane() for _ in range(min(running.tools.settings.school_concurrency, len(ordered)))))
     return {target: seen[target] for target in targets}
 
 
@@ -245,7 +245,7 @@ async def mended_meanwhile(
             failing.setdefault(target.address, []).append(target)
     asked = [target for targets in failing.values() for target in targets[:SPEAK_FOR_ALL]]
     patience = running.tools.settings.silent_patience
-    answers = await together(_meets(running, target, patience) for target in asked)
+    answers = await asyncio.gather(*(_meets(running, target, patience) for target in asked))
     back = {target.address for target, answer in zip(asked, answers, strict=True) if answer is Answer.CONNECTED}
     return [target for address in back for target in failing[address]]
 
