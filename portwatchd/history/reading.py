@@ -81,8 +81,9 @@ class Reader:
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            if place.look(self._path) is not Found.OURS:
-                raise Unusable(f"{self._path} is no file of portwatchd")
+            if (found := place.look(self._path)) is not Found.OURS:
+                what = "is damaged" if found is Found.DAMAGED else "is no file of portwatchd"
+                raise Unusable(f"{self._path} {what}")
             with contextlib.closing(schema.connect_reading(self._path)) as connection:
                 yield connection
         except OSError as error:

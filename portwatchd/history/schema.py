@@ -13,6 +13,8 @@ APPLICATION_ID = 0x70775764
 """`pwWd` in the header of the file: by it a file of another program is recognised."""
 VERSION = 1
 """The user_version of the tables that this daemon writes. A new table or a new column with a default leaves it."""
+VERSIONS = 1000
+"""Beyond it a version is no newer daemon's but damage."""
 BUSY = 2.0
 """Seconds to wait for another program's lock on the file; then it counts as locked."""
 CHECKED_BYTES = 64 << 20
@@ -117,6 +119,8 @@ def _verify(connection: sqlite3.Connection, *, check: bool = True) -> None:
     if _number(connection, "application_id") != APPLICATION_ID:
         raise Unsound("the file has no mark of portwatchd")
     version = _number(connection, "user_version")
+    if version > VERSIONS:
+        raise Unsound(f"its tables are said to be of version {version}")
     if version > VERSION:
         raise Newer(f"a newer portwatchd wrote it (version {version} of its tables; this one knows {VERSION})")
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

@@ -64,6 +64,8 @@ class Store:
     @classmethod
     def _open_locked(cls, path: Path, lock: Lock, now: float, found: Found, *, damaged: bool) -> Self:
         fresh = found is not Found.OURS
+        if found is Found.NOTHING:
+            lock.write(kept=False)
         connection = None
         reason = "" if found is not Found.DAMAGED and not damaged else "it is damaged"
         if not reason:
@@ -78,10 +80,12 @@ class Store:
                 aside = place.put_aside(path, now)
                 log.error("the memory was put aside, and begins anew", path=str(path), aside=str(aside), reason=reason)
             fresh = True
+            lock.write(kept=False)
             connection = schema.connect(path)
         store = cls(path, connection, lock, now, fresh=fresh)
         try:
             store.write(Batch(), now)
+            lock.write(kept=True)
         except BaseException:
             connection.close()
             raise

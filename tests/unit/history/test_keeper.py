@@ -242,6 +242,13 @@ def overwrite(path: Path, at: int, content: bytes) -> None:
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut to a third": lambda path: os.truncate(path, path.stat().st_size // 3),
     "cut within the header": lambda path: os.truncate(path, 60),
+    "emptied": lambda path: path.write_bytes(b""),
+    "a header of garbage": lambda path: overwrite(path, 0, b"\xa5" * 100),
+    "a header of garbage but for its first words": lambda path: overwrite(path, 16, b"\xa5" * 84),
+    "a header without our mark": lambda path: overwrite(path, 68, b"\0" * 4),
+    "a header that lets nobody write": lambda path: overwrite(path, 18, b"\xa5"),
+    "a header of unheard-of tables": lambda path: overwrite(path, 44, b"\xa5" * 4),
+    "a header of an impossible version": lambda path: overwrite(path, 60, b"\1" * 4),
     "zeros": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
     "a text": lambda path: path.write_text("this is no database\n" * 100),
     "garbage after the header": lambda path: path.write_bytes(path.read_bytes()[:100] + b"\xa5" * 30_000),
