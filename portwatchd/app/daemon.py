@@ -47,6 +47,8 @@ log = structlog.get_logger()
 
 AUDITS_A_SECOND = 10.0
 """First audits are spread so that no more than so many schools are audited each second after a start."""
+NAMES_LOGGED = 10
+"""Names in one line of the log; the rest is counted."""
 
 
 class Daemon:
@@ -217,9 +219,12 @@ class Daemon:
 
     def _watch(self, schools: Iterable[School], scheduler: Scheduler, history: History) -> None:
         """Watch these schools from now on; those that stay keep their slot, their standing and their round."""
+        before = self._fleet.inventory
         for name in self._fleet.watch(schools):
             self._forget(name)
             history.forget(name)
+        if gone := sorted(before.keys() - self._fleet.inventory.keys()):
+            log.warning("schools are watched no longer", number=len(gone), first=", ".join(gone[:NAMES_LOGGED]))
         self._own.schools(len(self._fleet.inventory))
         scheduler.replace(self._fleet.inventory, self._config.interval)
 
