@@ -131,7 +131,8 @@ class Daemon:
             try:
                 discovery.refit(self._config)
                 self._pulse.ready()
-                await _until(stop, scheduler.run(), workshop.vigil.keep(), self._pulse.keep(self._interval))
+                work = (scheduler.run(), workshop.vigil.keep(), history.keep(), self._pulse.keep(self._interval))
+                await _until(stop, *work)
             finally:
                 await discovery.close()
                 await site.stop()

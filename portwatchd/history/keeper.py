@@ -27,6 +27,8 @@ from portwatchd.world import Clock
 
 LOCK_PATIENCE = 2.0
 """Seconds for which a start waits for another process to give the file up: a daemon that is just ending."""
+BEAT = 1.0
+"""Seconds between two words that schools are watched."""
 RECENT = 1000
 """Changes that are at hand while no file can be read."""
 
@@ -97,6 +99,17 @@ class History:
             return
         if writer.put(schema.plain(name), document.write(memory), map(schema.to_row, report.transitions)):
             self._marks[name] = mark
+
+    async def keep(self) -> None:
+        """Say from the event loop that schools are watched, until cancelled: where it stands still, nobody does."""
+        while True:
+            self.watching()
+            await self._clock.sleep(BEAT)
+
+    def watching(self) -> None:
+        """Take down that schools are watched at this moment; time that lies long after the last one is not known."""
+        if self._writer is not None:
+            self._writer.watching(self._clock.wall())
 
     def forget(self, school: str) -> None:
         """Keep nothing more of a school; its changes go with the retention."""

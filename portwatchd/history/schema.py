@@ -36,7 +36,7 @@ TABLES = (
         port TEXT NOT NULL, before TEXT, after TEXT NOT NULL, proof TEXT, detail TEXT NOT NULL,
         PRIMARY KEY (school, at, family, service)) WITHOUT ROWID""",
     "CREATE INDEX transition_at ON transition (at)",
-    # When a daemon was watching: what lies between is not known.
+    # When a daemon was watching without a break: what lies between is not known.
     "CREATE TABLE watched (since REAL PRIMARY KEY, until REAL NOT NULL)",
 )
 COLUMNS = "at, school, family, service, port, before, after, proof, detail"

@@ -26,18 +26,19 @@ class Batch:
 
     documents: dict[str, str | None] = field(default_factory=dict)
     changes: list[schema.Row] = field(default_factory=list)
+    watched: dict[float, float] = field(default_factory=dict)
+    """Since when a daemon watched without a break, and until when."""
 
 
 class Store:
     """An open file. Its methods raise `sqlite3.Error`; after one, nothing of the call was written."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock, now: float, *, fresh: bool) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock, *, fresh: bool) -> None:
         """`fresh`: the file holds nothing of what was remembered before."""
         self.fresh = fresh
         self._path = path
         self._connection = connection
         self._lock = lock
-        self._began = now
         self._inode = path.stat().st_ino
 
     @classmethod
@@ -82,9 +83,9 @@ class Store:
             fresh = True
             lock.write(kept=False)
             connection = schema.connect(path)
-        store = cls(path, connection, lock, now, fresh=fresh)
+        store = cls(path, connection, lock, fresh=fresh)
         try:
-            store.write(Batch(), now)
+            store.write(Batch(watched={now: now}), now)
             lock.write(kept=True)
         except BaseException:
             connection.close()
@@ -110,7 +111,7 @@ class Store:
             raise
 
     def write(self, batch: Batch, now: float) -> None:
-        """Write a batch whole or not at all, and that a daemon was watching until now."""
+        """Write a batch whole or not at all."""
         texts = [(school, now, text) for school, text in batch.documents.items() if text is not None]
         forgotten = [(school,) for school, text in batch.documents.items() if text is None]
         run = self._connection.executemany
@@ -119,7 +120,7 @@ class Store:
             run(schema.REMEMBER, texts)
             run("DELETE FROM memory WHERE school = ?", forgotten)
             run(schema.ADD_CHANGE, batch.changes)
-            run("INSERT OR REPLACE INTO watched (since, until) VALUES (?, ?)", [(self._began, max(now, self._began))])
+            run("INSERT OR REPLACE INTO watched (since, until) VALUES (?, ?)", batch.watched.items())
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
@@ -27,6 +28,8 @@ RETRY_SECONDS = 30.0
 """After so long a file that could not be used is tried again."""
 WATCHED_SECONDS = 15.0
 """So often it is written that a daemon is watching."""
+BREAK_SECONDS = 10.0
+"""Who was not heard of for so long has not watched meanwhile: it was stopped, or its machine was."""
 PRUNE_SECONDS = 3600.0
 """So often the changes that are older than the retention are looked for."""
 CLOSE_SECONDS = 10.0
@@ -67,6 +70,7 @@ class Writer:
         self._damaged = False
         self._retry_at = clock.monotonic() + RETRY_SECONDS
         self._watched_at = clock.monotonic()
+        self._span = (math.inf, -math.inf)
         self._prune_at = clock.monotonic()
         self._pruned_to: float | None = None
         self._change = threading.Condition()
@@ -87,6 +91,15 @@ class Writer:
             if self._full():
                 self._change.notify_all()
             return room
+
+    def watching(self, now: float) -> None:
+        """Take down that schools are watched at this Unix time, and since the last call if that is not long ago."""
+        with self._change:
+            since, until = self._span
+            if not until <= now <= until + BREAK_SECONDS:
+                since = now
+            self._span = since, now
+            self._waiting.watched[since] = now
 
     def flush(self, seconds: float) -> bool:
         """Return when all is written, within so many seconds, and whether it is."""
@@ -155,10 +168,13 @@ class Writer:
 
     def _write(self, store: Store, now: float) -> None:
         with self._change:
-            batch, waits = self._waiting, self._waits()
-            self._waiting = Batch()
+            waits = self._waits()
+            due = waits or self._closing or now >= self._watched_at + WATCHED_SECONDS
+            batch = self._waiting if due else Batch()
+            if due:
+                self._waiting = Batch()
             self._writing = waits
-        if not waits and now < self._watched_at + WATCHED_SECONDS:
+        if not due:
             self._on_state(None)
             return
         try:
@@ -176,7 +192,9 @@ class Writer:
         """Let a batch that was not written wait again, before what came since."""
         with self._change:
             newer = self._waiting
-            self._waiting = Batch(batch.documents | newer.documents, batch.changes)
+            self._waiting = Batch(
+                batch.documents | newer.documents, batch.changes, watched=batch.watched | newer.watched
+            )
             self._add_changes(self._waiting, newer.changes)
             self._writing = False
 

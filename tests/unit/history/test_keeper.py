@@ -1,5 +1,6 @@
 """The memory over restarts: kept where the file allows, given up with a word where it does not, never an error."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from portwatchd.history import place, schema, view, writer
+from portwatchd.history import keeper, place, schema, view, writer
 from portwatchd.history.keeper import History
 from portwatchd.history.place import Unusable
 from portwatchd.model import Standing, VerdictKind
@@ -167,20 +168,82 @@ async def test_events_while_nothing_can_be_kept(room: Room) -> None:
         assert await history.availability("gym-nord", 0, NOON) == []
 
 
+def watch(room: Room, history: History, seconds: float) -> None:
+    """Watch for so long."""
+    for _ in range(int(seconds / keeper.BEAT)):
+        history.watching()
+        room.clock.pass_by(keeper.BEAT)
+    history.watching()
+
+
 async def test_availability_over_restarts(room: Room) -> None:
     with room.history() as history:
         history.remember(report_of("gym-nord", change(NOON, before=None, after="ok")), memory_of())
         assert history.flush()
-        room.clock.pass_by(100)
+        watch(room, history, 100)
         history.remember(report_of("gym-nord", change(NOON + 100)), memory_of(LOST))
     room.clock.pass_by(1000)
     with room.history() as history:
-        room.clock.pass_by(100)
+        watch(room, history, 100)
         history.remember(report_of("gym-nord", change(NOON + 1200, before="forward_lost", after="ok")), memory_of())
         assert history.flush()
         (port,) = await history.availability("gym-nord", NOON, room.clock.wall())
     assert dict(port.seconds) == {"unknown": 1000, "ok": 100, "forward_lost": 100}
     assert port.share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(480.0, 0.0), (writer.BREAK_SECONDS, writer.BREAK_SECONDS)])
+async def test_time_in_which_the_daemon_stood_still_is_not_known(room: Room, seconds: float, known: float) -> None:
+    with room.history() as history:
+        history.remember(report_of("gym-nord", change(NOON, before=None, after="ok")), memory_of())
+        watch(room, history, 100)
+        room.clock.pass_by(seconds)
+        watch(room, history, 20)
+        history.remember(report_of("other"), memory_of())
+        assert history.flush()
+        (port,) = await history.availability("gym-nord", NOON, room.clock.wall())
+    assert port.seconds["ok"] == 120 + known
+    assert port.seconds.get("unknown", 0.0) == seconds - known
+
+
+async def test_time_that_was_watched_while_nothing_could_be_written_is_known(room: Room) -> None:
+    room.fill(1)
+    begun = room.clock.wall()
+    with contextlib.closing(sqlite3.connect(room.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        history = room.open()
+        watch(room, history, 100)
+        other.execute("ROLLBACK")
+    watch(room, history, writer.RETRY_SECONDS)
+    history.close()
+    assert (begun, begun + 100 + writer.RETRY_SECONDS) in room.rows("SELECT since, until FROM watched")
+
+
+async def test_a_clock_that_is_set_back_begins_anew(room: Room) -> None:
+    with room.history() as history:
+        watch(room, history, 10)
+        room.clock.pass_by(-3600)
+        watch(room, history, 10)
+    assert set(room.rows("SELECT since, until FROM watched WHERE until > since")) == {
+        (NOON, NOON + 10),
+        (NOON - 3590, NOON - 3580),
+    }
+
+
+class Ending(SetClock):
+    """Sleeps for twenty seconds; then whoever sleeps is cancelled."""
+
+    async def sleep(self, seconds: float) -> None:
+        if self.wall() >= NOON + 20:
+            raise asyncio.CancelledError
+        self.pass_by(seconds)
+
+
+async def test_the_loop_says_that_it_watches_until_it_is_cancelled(tmp_path: Path) -> None:
+    room = Room(tmp_path / "portwatchd.db", Ending())
+    with room.history() as history, pytest.raises(asyncio.CancelledError):
+        await history.keep()
+    assert room.rows("SELECT since, until FROM watched") == [(NOON, NOON + 20)]
 
 
 def test_old_changes_are_deleted_but_the_last_of_each_port(room: Room) -> None:
@@ -206,7 +269,7 @@ def test_the_history_of_a_school_is_shown_while_the_daemon_writes(room: Room) ->
     with room.history() as history:
         history.remember(report_of("gym-nord", change(NOON), change(NOON + 50, after="ok")), memory_of())
         assert history.flush()
-        room.clock.pass_by(100)
+        watch(room, history, 100)
         history.remember(report_of("other"), memory_of())
         assert history.flush()
         text = view.history(room.path, "gym-nord", since=NOON, until=NOON + 100, as_json=False)
