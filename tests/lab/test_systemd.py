@@ -107,6 +107,11 @@ def test_the_package_leaves_out_what_only_its_building_needs(root: Path) -> None
     assert chroot(root, "portwatchd", "config", "check", "/etc/portwatchd/portwatchd.yml").endswith("every 15m\n")
 
 
+def test_the_configuration_says_where_the_history_is(root: Path) -> None:
+    shown = chroot(root, "portwatchd", "config", "show", "/etc/portwatchd/portwatchd.yml")
+    assert "path: /var/lib/portwatchd/portwatchd.db" in shown
+
+
 def test_alerts_dashboards_and_runbooks_come_along(root: Path) -> None:
     share, runbooks = root / "usr/share/portwatchd", root / "usr/share/doc/portwatchd/runbooks"
     rules = share / "prometheus/portwatch.rules.yml"
