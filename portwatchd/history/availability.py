@@ -13,11 +13,13 @@ NOT_COUNTED = frozenset({UNKNOWN, VerdictKind.BLOCKED_HERE.value, VerdictKind.UN
 """Time that is neither well nor lost: nobody watched, the monitor was at fault, or nobody needs the port."""
 
 Span = tuple[float, float]
+Veil = tuple[tuple[Family, str] | None, float, float]
+"""A port (None: all), since when, and until when it was hidden what to believe of it: the fault was the monitor's."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortAvailability:
-    """How many seconds a port was in each verdict, longest first. `unknown` is time in which no daemon watched."""
+    """How many seconds a port was in each verdict, longest first. `unknown`: nobody watched or could judge."""
 
     family: Family
     service: str
@@ -36,11 +38,12 @@ def availability(
     watched: Sequence[Span],
     since: float,
     until: float,
+    veiled: Sequence[Veil] = (),
 ) -> list[PortAvailability]:
     """Return what the changes of one school say of each of its ports between two times, in the order of ports.
 
-    The last change before `since` has to be among them, for it says how that time began. Time that is not watched
-    counts as unknown, and time before a port was first judged does not count at all.
+    The last change before `since` has to be among them, for it says how that time began. Time that is not watched,
+    or veiled, counts as unknown, and time before a port was first judged does not count at all.
     """
     ports: dict[tuple[Family, str], list[Transition]] = defaultdict(list)
     for change in changes:
@@ -50,8 +53,9 @@ def availability(
     for (family, service), own in ports.items():
         own.sort(key=lambda change: change.at)
         seconds: dict[str, float] = defaultdict(float)
+        known = _without(watched, [(begins, ends) for key, begins, ends in veiled if key in {None, (family, service)}])
         for verdict, begins, ends in _periods(own, since, until):
-            seen = sum(max(0.0, min(ends, last) - max(begins, first)) for first, last in watched)
+            seen = sum(max(0.0, min(ends, last) - max(begins, first)) for first, last in known)
             seconds[verdict] += min(seen, ends - begins)
             seconds[UNKNOWN] += max(0.0, ends - begins - seen)
         kept = {verdict: spent for verdict, spent in seconds.items() if spent > 0}
@@ -59,6 +63,15 @@ def availability(
             ordered = dict(sorted(kept.items(), key=lambda item: -item[1]))
             found.append(PortAvailability(family, service, own[-1].port or "", ordered))
     return sorted(found, key=lambda one: (_number(one.port), one.service, one.family))
+
+
+def _without(spans: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
+    """Return what is left of spans of time."""
+    left = list(spans)
+    for begins, ends in holes:
+        parts = [part for first, last in left for part in ((first, min(last, begins)), (max(first, ends), last))]
+        left = [(first, last) for first, last in parts if first < last]
+    return left
 
 
 def _periods(changes: Sequence[Transition], since: float, until: float) -> Iterable[tuple[str, float, float]]:

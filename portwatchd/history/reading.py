@@ -63,7 +63,12 @@ class Reader:
                 "SELECT since, until FROM watched WHERE until > ? AND since < ? ORDER BY since",
                 (since, until),
             ).fetchall()
-        return availability(changes, _apart(watched), since, until)
+            veiled = schema.veils(connection, name, since, until)
+            of_school = connection.execute("SELECT school, document FROM memory WHERE school = ?", (name,))
+            for _, memory in decoded(of_school.fetchall()):
+                if memory is not None:
+                    veiled += [(key, begun, until) for key, begun in document.veils(memory).items()]
+        return availability(changes, _apart(watched), since, until, veiled)
 
     def knows(self, school: str) -> bool:
         """Whether anything is kept of a school."""

@@ -28,6 +28,7 @@ class Batch:
     changes: list[schema.Row] = field(default_factory=list)
     watched: dict[float, float] = field(default_factory=dict)
     """Since when a daemon watched without a break, and until when."""
+    veils: list[schema.VeilRow] = field(default_factory=list)
 
 
 class Store:
@@ -120,6 +121,10 @@ class Store:
             run(schema.REMEMBER, texts)
             run("DELETE FROM memory WHERE school = ?", forgotten)
             run(schema.ADD_CHANGE, batch.changes)
+            run(
+                "INSERT OR REPLACE INTO veiled (school, family, service, since, until) VALUES (?, ?, ?, ?, ?)",
+                batch.veils,
+            )
             run("INSERT OR REPLACE INTO watched (since, until) VALUES (?, ?)", batch.watched.items())
             self._connection.execute("COMMIT")
         except BaseException:
@@ -137,6 +142,7 @@ class Store:
         ).fetchall()
         if not rows:
             self._connection.execute("DELETE FROM watched WHERE until < ?", (before,))
+            self._connection.execute("DELETE FROM veiled WHERE until < ?", (before,))
             self._connection.execute("DELETE FROM damaged WHERE at < ?", (before,))
             return None
         last = float(rows[-1][0])

@@ -6,13 +6,14 @@ import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import structlog
 
 from portwatchd.history import schema
 from portwatchd.history.place import Unusable
-from portwatchd.history.schema import Row
+from portwatchd.history.schema import Row, VeilRow
 from portwatchd.history.store import Batch, Store
 from portwatchd.world import Clock
 
@@ -24,6 +25,8 @@ SCHOOLS_WAITING = 50_000
 """Texts that wait, one a school: more schools than one daemon watches."""
 CHANGES_WAITING = 100_000
 """Changes that wait while the disk fails (30 MB): ten for each of 10,000 schools; later ones are dropped, counted."""
+VEILS_WAITING = 100_000
+"""Veils that have lifted and wait likewise (20 MB): one a school where the monitor was cut off; others are dropped."""
 RETRY_SECONDS = 30.0
 """After so long a file that could not be used is tried again."""
 WATCHED_SECONDS = 15.0
@@ -77,7 +80,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._thread.start()
 
-    def put(self, school: str, text: str | None, changes: Iterable[Row] = ()) -> bool:
+    def put(self, school: str, text: str | None, changes: Iterable[Row] = (), veils: Iterable[VeilRow] = ()) -> bool:
         """Have a school's text (None: nothing more) and its changes written together; False where there is no room.
 
         A text that still waits is replaced.
@@ -88,6 +91,7 @@ class Writer:
             if room:
                 waiting.documents[school] = text
             self._add_changes(waiting, changes)
+            waiting.veils.extend(islice(veils, VEILS_WAITING - len(waiting.veils)))
             if self._full():
                 self._change.notify_all()
             return room
@@ -193,7 +197,10 @@ class Writer:
         with self._change:
             newer = self._waiting
             self._waiting = Batch(
-                batch.documents | newer.documents, batch.changes, watched=batch.watched | newer.watched
+                batch.documents | newer.documents,
+                batch.changes,
+                batch.watched | newer.watched,
+                (batch.veils + newer.veils)[:VEILS_WAITING],
             )
             self._add_changes(self._waiting, newer.changes)
             self._writing = False

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from portwatchd.history import keeper, place, schema, view, writer
 from portwatchd.history.keeper import History
 from portwatchd.history.place import Unusable
-from portwatchd.model import Standing, VerdictKind
+from portwatchd.history.reading import Reader
+from portwatchd.model import DiagnosisKind, Standing, VerdictKind
 from portwatchd.rounds.memory import Memory
 from tests.unit.history.memories import NOON, SMTP, SetClock, change, memory_of, report_of
 
@@ -217,6 +218,48 @@ async def test_time_that_was_watched_while_nothing_could_be_written_is_known(roo
     watch(room, history, writer.RETRY_SECONDS)
     history.close()
     assert (begun, begun + 100 + writer.RETRY_SECONDS) in room.rows("SELECT since, until FROM watched")
+
+
+UNSURE = Standing(VerdictKind.OK, NOON, VerdictKind.BLOCKED_HERE, NOON + 20)
+ISOLATED = Standing(DiagnosisKind.OK, NOON, DiagnosisKind.UNKNOWN, NOON + 20)
+
+
+@pytest.mark.parametrize(
+    "veiled", [Memory(standings={SMTP: UNSURE}), Memory(standings=memory_of().standings, diagnosis=ISOLATED)]
+)
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_time_in_which_nothing_could_be_judged_is_not_known(
+    room: Room, veiled: Memory, *, restarted: bool
+) -> None:
+    history = room.open()
+    history.remember(report_of("gym-nord", change(NOON, before=None, after="ok")), memory_of())
+    watch(room, history, 20)
+    history.remember(report_of(), veiled)
+    watch(room, history, 30)
+    if restarted:
+        history.close()
+        history = room.open()
+        assert history.load() == {"gym-nord": veiled}
+    assert history.flush()
+    (port,) = await history.availability("gym-nord", NOON, room.clock.wall())
+    assert dict(port.seconds) == {"ok": 20, "unknown": 30}
+    history.remember(replace(report_of(), at=room.clock.wall()), memory_of())
+    watch(room, history, 50)
+    history.remember(report_of("other"), memory_of())
+    history.close()
+    (port,) = Reader(room.path).availability("gym-nord", NOON, room.clock.wall())
+    assert dict(port.seconds) == {"ok": 70, "unknown": 30}
+    assert port.share == 1
+
+
+def test_a_file_from_before_there_were_veils_is_read(room: Room) -> None:
+    room.fill(1)
+    with contextlib.closing(sqlite3.connect(room.path)) as connection:
+        connection.execute("DROP TABLE veiled")
+    assert Reader(room.path).availability("school-0", NOON, NOON + 10)
+    assert set(room.after()) == {"school-0"}
+    assert room.aside() == []
+    assert room.rows("SELECT count(*) FROM veiled") == [(0,)]
 
 
 async def test_a_clock_that_is_set_back_begins_anew(room: Room) -> None:
