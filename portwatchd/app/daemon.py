@@ -47,6 +47,12 @@ log = structlog.get_logger()
 
 AUDITS_A_SECOND = 10.0
 """First audits are spread so that no more than so many schools are audited each second after a start."""
+AT_START = {
+    "storage.path": "storage_path",
+    "storage.retention": "retention",
+    "global.latency_histograms": "latency_histograms",
+}
+"""Keys that count from the next start on, and their fields: they are what is open, and what has been counted."""
 NAMES_LOGGED = 10
 """Names in one line of the log; the rest is counted."""
 
@@ -57,6 +63,7 @@ class Daemon:
     def __init__(self, config: Config, options: RunOptions) -> None:
         """Keep the configuration; nothing is opened before `run`."""
         self._config = config
+        self._at_start = config
         self._options = options
         self._fleet = Fleet(options.shard)
         self._reports: dict[str, Report] = {}
@@ -209,6 +216,9 @@ class Daemon:
                 log.warning("configuration refused", problem=str(problem))
             self._own.reloaded(False, self._clock.wall())
             return "\n".join(map(str, error.problems))
+        for key, field in AT_START.items():
+            if getattr(config, field) != getattr(self._at_start, field):
+                log.warning("this takes a restart", key=key)
         self._config = config
         self._own.forget_monitor()
         workshop.refit(config)

@@ -140,12 +140,16 @@ async def test_discovered_schools_stay_when_a_reload_takes_their_profile_away(pl
     place.say(config.replace("NAME", "theirs").encode())
     async with daemon(place.file, "--web.enable-lifecycle") as running:
         await until(running, "portwatch_schools", 2)
-        place.say(config.replace("NAME", "ours").encode())
+        place.say(config.replace("NAME", "ours").replace("path: null", "retention: 30d").encode())
         assert (await fetched(f"{running.url}/-/reload", method="POST"))[0] == 200
         assert list((await samples(running, "portwatch_discovery_held_back")).values()) == [2]
         assert list((await samples(running, "portwatch_discovery_refused_targets")).values()) == [2]
         assert list((await samples(running, "portwatch_schools")).values()) == [2]
         assert len(running.said("unknown profile .*theirs")) == 2
+        assert [line.rpartition("key=")[2] for line in running.said("this takes a restart")] == [
+            "storage.path",
+            "storage.retention",
+        ]
         await until(running, "portwatch_schools", 0)
         assert running.said("watched no longer.*number=2")
 
@@ -204,6 +208,7 @@ async def test_who_stays_keeps_slot_standing_and_round(place: Place) -> None:
         running.process.send_signal(signal.SIGHUP)
         await running.until_said("configuration read")
         await until_gone(running, gone)
+        assert not running.said("this takes a restart")
         assert gone in running.said("watched no longer")[0]
         assert (await since(running)).get(MINE[0].name) == stood[MINE[0].name]
         _, text = await fetched(f"{running.url}/api/v1/schools/{gone}")
