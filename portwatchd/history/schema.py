@@ -90,14 +90,14 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_reading(path: Path) -> sqlite3.Connection:
-    """Open a file that may be in use, for reading only; raises `sqlite3.Error` and Newer."""
+def connect_reading(path: Path, *, check: bool = False) -> sqlite3.Connection:
+    """Open a file that may be in use, for reading only; raises `sqlite3.Error` and Newer. `check`: Unsound, too."""
     name = f"file:{quote(str(path.absolute()))}"
     for question in ("mode=ro", "mode=ro&immutable=1"):
         connection = sqlite3.connect(f"{name}?{question}", uri=True, timeout=BUSY, isolation_level=None)
         connection.text_factory = _decode
         try:
-            _verify(connection, check=False)
+            _verify(connection, check=check)
         except sqlite3.OperationalError:
             connection.close()
             # A file in WAL mode needs its log beside it. Where none can be made (a read-only place), nobody writes.

@@ -157,6 +157,13 @@ class Store:
         # Rows of one moment are never split: the next step begins after them.
         return math.nextafter(last, math.inf)
 
+    def verify(self) -> None:
+        """Look at the file as one who opens it, past what is cached; raises `sqlite3.Error` where it is damaged."""
+        try:
+            schema.connect_reading(self._path, check=True).close()
+        except schema.Newer as error:
+            raise schema.Unsound(str(error)) from error
+
     def in_place(self) -> bool:
         """Whether the open file still is the one at its path; a deleted one would be written in vain."""
         try:

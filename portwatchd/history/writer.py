@@ -35,6 +35,8 @@ BREAK_SECONDS = 10.0
 """Who was not heard of for so long has not watched meanwhile: it was stopped, or its machine was."""
 PRUNE_SECONDS = 3600.0
 """So often the changes that are older than the retention are looked for."""
+VERIFY_SECONDS = 3600.0
+"""So often the file is read anew: what is cached would hide for ever that the disk holds something else."""
 CLOSE_SECONDS = 10.0
 """So long the end of the daemon waits for the last batch; a hung disk must not hold it up for ever."""
 
@@ -75,6 +77,7 @@ class Writer:
         self._watched_at = clock.monotonic()
         self._span = (math.inf, -math.inf)
         self._prune_at = clock.monotonic()
+        self._verify_at = clock.monotonic() + VERIFY_SECONDS
         self._pruned_to: float | None = None
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
@@ -157,6 +160,9 @@ class Writer:
             if self._store is None:
                 return
         self._write(self._store, now)
+        if now >= self._verify_at:
+            self._verify_at = now + VERIFY_SECONDS
+            self._store.verify()
         self._prune(self._store, now)
 
     def _open(self) -> Store | None:

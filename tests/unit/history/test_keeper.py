@@ -414,6 +414,30 @@ def test_damage_that_shows_later_has_all_schools_written_anew(room: Room) -> Non
     assert len(room.after()) == 60
 
 
+@pytest.mark.parametrize(
+    "damage", ["zeros", "a header without our mark", "garbage in the middle", "a header of another version"]
+)
+def test_damage_under_a_cache_shows_within_the_hour(room: Room, damage: str) -> None:
+    damages = DAMAGES | {"a header of another version": lambda path: overwrite(path, 63, b"\7")}
+    room.fill(40)
+    with room.history() as history:
+        memories = history.load()
+        assert history.flush()
+        with contextlib.closing(sqlite3.connect(room.path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        damages[damage](room.path)
+        room.said.clear()
+        for _ in range(3):
+            room.clock.pass_by(writer.VERIFY_SECONDS)
+            for name, memory in memories.items():
+                history.remember(report_of(name), memory)
+            history.remember(report_of("other"), memory_of(LOST, room.clock.wall()))
+            history.flush()
+    assert False in room.said
+    assert len(room.aside()) == 1
+    assert len(room.after()) == 41
+
+
 def test_a_file_that_is_taken_away_is_begun_anew(room: Room) -> None:
     with room.history() as history:
         history.remember(report_of(), memory_of())
