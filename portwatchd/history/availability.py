@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 
 from portwatchd.model import Family, Transition, VerdictKind
 
@@ -42,8 +44,9 @@ def availability(
 ) -> list[PortAvailability]:
     """Return what the changes of one school say of each of its ports between two times, in the order of ports.
 
-    The last change before `since` has to be among them, for it says how that time began. Time that is not watched,
-    or veiled, counts as unknown, and time before a port was first judged does not count at all.
+    What is watched is in order and apart. The last change before `since` has to be among them, for it says how that
+    time began. Time that is not watched, or veiled, counts as unknown, and time before a port was first judged does
+    not count at all.
     """
     ports: dict[tuple[Family, str], list[Transition]] = defaultdict(list)
     for change in changes:
@@ -53,9 +56,10 @@ def availability(
     for (family, service), own in ports.items():
         own.sort(key=lambda change: change.at)
         seconds: dict[str, float] = defaultdict(float)
-        known = _without(watched, [(begins, ends) for key, begins, ends in veiled if key in {None, (family, service)}])
+        hidden = joined((begins, ends) for key, begins, ends in veiled if key in {None, (family, service)})
+        watched_until = _clock(_without(watched, hidden))
         for verdict, begins, ends in _periods(own, since, until):
-            seen = sum(max(0.0, min(ends, last) - max(begins, first)) for first, last in known)
+            seen = watched_until(ends) - watched_until(begins)
             seconds[verdict] += min(seen, ends - begins)
             seconds[UNKNOWN] += max(0.0, ends - begins - seen)
         kept = {verdict: spent for verdict, spent in seconds.items() if spent > 0}
@@ -65,13 +69,49 @@ def availability(
     return sorted(found, key=lambda one: (_number(one.port), one.service, one.family))
 
 
-def _without(spans: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
-    """Return what is left of spans of time."""
-    left = list(spans)
-    for begins, ends in holes:
-        parts = [part for first, last in left for part in ((first, min(last, begins)), (max(first, ends), last))]
-        left = [(first, last) for first, last in parts if first < last]
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return the same time as spans that are apart from each other, in order."""
+    apart: list[Span] = []
+    for since, until in sorted(spans):
+        if apart and since <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], until)
+        else:
+            apart.append((since, until))
+    return apart
+
+
+def _without(spans: Sequence[Span], holes: Sequence[Span]) -> list[Span]:
+    """Return what is left of spans of time; both are in order and apart."""
+    left: list[Span] = []
+    number = 0
+    for first, last in spans:
+        while number < len(holes) and holes[number][1] <= first:
+            number += 1
+        at = first
+        for begins, ends in islice(holes, number, None):
+            if begins >= last:
+                break
+            if begins > at:
+                left.append((at, begins))
+            at = ends
+        if at < last:
+            left.append((at, last))
     return left
+
+
+def _clock(spans: Sequence[Span]) -> Callable[[float], float]:
+    """Return a clock that runs within the spans and stands still between them; they are in order and apart."""
+    begins = [first for first, _ in spans]
+    before = [0.0, *accumulate(last - first for first, last in spans)]
+
+    def passed(moment: float) -> float:
+        number = bisect_right(begins, moment)
+        if not number:
+            return 0.0
+        first, last = spans[number - 1]
+        return before[number - 1] + min(moment, last) - first
+
+    return passed
 
 
 def _periods(changes: Sequence[Transition], since: float, until: float) -> Iterable[tuple[str, float, float]]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portwatchd.history.availability import PortAvailability, Veil, availability
+from portwatchd.history.availability import PortAvailability, Veil, availability, joined
 from portwatchd.model import Family, Transition, VerdictKind
 from tests.unit.history.memories import change
 
@@ -81,3 +81,18 @@ def test_all_time_after_the_first_judgement_is_accounted_for(
     watched = list(zip(ends[::2], ends[1::2], strict=False))
     total = sum(sum(one.seconds.values()) for one in availability(changes, watched, since, until, veiled))
     assert total == pytest.approx(max(0, until - max(since, changes[0].at)))
+
+
+seconds = st.integers(0, 60)
+spans = st.lists(st.tuples(seconds, seconds), max_size=6)
+
+
+@given(spans, spans)
+def test_each_second_is_known_or_not(watched: list[tuple[int, int]], hidden: list[tuple[int, int]]) -> None:
+    known = {second for first, last in watched for second in range(first, last)}
+    known -= {second for first, last in hidden for second in range(first, last)}
+    apart = joined((float(first), float(last)) for first, last in watched if first < last)
+    veiled: list[Veil] = [(None, float(first), float(last)) for first, last in hidden if first < last]
+    changes = [change(10, before=None, after="ok")]
+    found = availability(changes, apart, 0, 50, veiled)
+    assert only(found).seconds.get("ok", 0) == len(known & set(range(10, 50)))
