@@ -238,6 +238,17 @@ def test_the_socket_outlives_the_daemon(machine: Machine) -> None:
     machine.write("/etc/default/portwatchd", "")
 
 
+def test_an_upgrade_restarts_it_with_its_memory(machine: Machine) -> None:
+    machine.run("systemctl", "start", SERVICE)
+    judged(machine)
+    process, since = machine.show(SERVICE, "MainPID"), machine.school("gym-nord")["since"]
+    machine.run("dpkg", "--install", "/portwatchd.deb")
+    assert machine.show(SERVICE, "ActiveState") == "active"
+    assert machine.show(SERVICE, "MainPID") != process
+    judged(machine)
+    assert machine.school("gym-nord")["since"] == since
+
+
 def test_tls_and_users_by_the_example(machine: Machine) -> None:
     """As the example's own head says, with a key of an authority that the test has."""
     examples = "/usr/share/doc/portwatchd/examples"
