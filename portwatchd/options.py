@@ -26,9 +26,13 @@ class ListenAddress(NamedTuple):
 
 
 def listen_address(text: str) -> ListenAddress:
-    """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; ValueError says what is wrong with it."""
-    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]*)):([0-9]{1,5})", text)
-    if not match or int(match[3]) > values.PORT_LIMIT:
+    """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; ValueError says what is wrong with it.
+
+    `PORT+N` is the N-th port after it: a unit of systemd that knows its shard's number cannot reckon.
+    """
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]*)):([0-9]{1,5})(?:\+([0-9]{1,5}))?", text)
+    port = int(match[3]) + int(match[4] or 0) if match else 0
+    if not match or port > values.PORT_LIMIT:
         raise ValueError(f"{text!r} is no HOST:PORT, [IPV6]:PORT or :PORT")
     host = match[1] or match[2]
     try:
@@ -38,7 +42,7 @@ def listen_address(text: str) -> ListenAddress:
             values.host_name(host)
     except Refused as refused:
         raise ValueError(str(refused)) from None
-    return ListenAddress(host, int(match[3]))
+    return ListenAddress(host, port)
 
 
 DEFAULT_LISTEN_ADDRESS = ListenAddress("127.0.0.1", 10052)

@@ -21,7 +21,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         type=_listen_address,
         action="append",
         metavar="ADDR",
-        help=f"HOST:PORT, [IPV6]:PORT or :PORT; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
+        help=f"HOST:PORT, [IPV6]:PORT or :PORT, also :PORT+N; may be repeated (default: {DEFAULT_LISTEN_ADDRESS})",
     )
     parser.add_argument(
         "--web.config.file",

@@ -74,10 +74,10 @@ async def program(*arguments: str | Path) -> AsyncIterator[Running]:
 
 
 @contextlib.asynccontextmanager
-async def daemon(config: Path, *arguments: str) -> AsyncIterator[Running]:
-    """Start the daemon on a free port, and wait until it listens."""
+async def daemon(config: Path, *arguments: str, under: Sequence[str] = ()) -> AsyncIterator[Running]:
+    """Start the daemon on a free port, `under` another program where one is named, and wait until it listens."""
     command = (sys.executable, "-m", "portwatchd", "run", f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
-    async with program(*command, *arguments) as running:
+    async with program(*under, *command, *arguments) as running:
         line = await running.until_said('event=started|"event": ?"started"')
         found = re.search(r"127\.0\.0\.1:[0-9]+", line)
         assert found

@@ -12,7 +12,8 @@ VERSION=$("$bin/python" -c 'import portwatchd; print(portwatchd.__version__)')
 ARCH=$(dpkg --print-architecture)
 # The moment of the last commit, so that one commit makes one package.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
-MAINTAINER=${MAINTAINER:-"portwatchd maintainers <portwatchd@portwatchd.invalid>"}
+# Whoever publishes the package says who answers for it; this one is nobody's address (RFC 2606).
+MAINTAINER=${MAINTAINER:-"portwatchd maintainers <maintainers@portwatchd.invalid>"}
 export VERSION ARCH SOURCE_DATE_EPOCH MAINTAINER
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
 
@@ -47,13 +48,21 @@ ln -sf ../../../bin/python3.11 "$root/$home/bin/python3.11"
 find "$site" -name '*.so' -exec strip --strip-unneeded {} +
 
 install -d "$root/usr/bin" "$root/usr/lib/sysusers.d" "$root/usr/lib/sysctl.d" "$root/lib/systemd/system" "$root/usr/share/man/man1" \
-    "$root/usr/share/man/man5" "$root/usr/share/lintian/overrides" "$root/usr/share/doc/portwatchd/examples"
+    "$root/usr/share/man/man5" "$root/usr/share/lintian/overrides" "$root/usr/share/doc/portwatchd/examples" \
+    "$root/usr/share/doc/portwatchd/runbooks" "$root/usr/share/portwatchd/prometheus" "$root/usr/share/portwatchd/alertmanager"
 ln -s ../lib/portwatchd/bin/portwatchd "$root/usr/bin/portwatchd"
 install -m 644 systemd/portwatchd.service systemd/portwatchd@.service systemd/portwatchd.socket \
     "$root/lib/systemd/system"
 install -m 644 systemd/portwatchd.sysusers.conf "$root/usr/lib/sysusers.d/portwatchd.conf"
 install -m 644 systemd/portwatchd.sysctl.conf "$root/usr/lib/sysctl.d/50-portwatchd.conf"
 install -m 644 systemd/portwatchd.service.d/web-config.conf.example "$root/usr/share/doc/portwatchd/examples/web-config.conf"
+install -m 644 deploy/web-config.example.yml "$root/usr/share/doc/portwatchd/examples/web.yml"
+install -m 644 deploy/runbooks/*.md "$root/usr/share/doc/portwatchd/runbooks"
+install -m 644 deploy/prometheus/*.yml "$root/usr/share/portwatchd/prometheus"
+install -m 644 deploy/alertmanager/*.yml deploy/alertmanager/*.tmpl "$root/usr/share/portwatchd/alertmanager"
+for name in $(cd grafana && find dashboards provisioning -type f); do
+    install -D -m 644 "grafana/$name" "$root/usr/share/portwatchd/grafana/$name"
+done
 install -m 644 deploy/deb/lintian-overrides "$root/usr/share/lintian/overrides/portwatchd"
 install -m 644 deploy/deb/copyright "$root/usr/share/doc/portwatchd/copyright"
 install -m 644 README.md "$root/usr/share/doc/portwatchd/README.md"

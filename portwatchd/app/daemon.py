@@ -48,6 +48,14 @@ log = structlog.get_logger()
 
 AUDITS_A_SECOND = 10.0
 """First audits are spread so that no more than so many schools are audited each second after a start."""
+AT_START = {
+    "storage.path": "storage_path",
+    "storage.retention": "retention",
+    "global.latency_histograms": "latency_histograms",
+}
+"""Keys that count from the next start on, and their fields: they are what is open, and what has been counted."""
+NAMES_LOGGED = 10
+"""Names in one line of the log; the rest is counted."""
 
 
 class Daemon:
@@ -56,6 +64,7 @@ class Daemon:
     def __init__(self, config: Config, options: RunOptions) -> None:
         """Keep the configuration; nothing is opened before `run`."""
         self._config = config
+        self._at_start = config
         self._options = options
         self._fleet = Fleet(options.shard)
         self._reports: dict[str, Report] = {}
@@ -133,6 +142,7 @@ class Daemon:
                 work = (
                     scheduler.run(),
                     workshop.vigil.keep(),
+                    history.keep(),
                     self._pulse.keep(self._interval),
                     heap.keep(self._clock),
                 )
@@ -213,6 +223,9 @@ class Daemon:
                 log.warning("configuration refused", problem=str(problem))
             self._own.reloaded(False, self._clock.wall())
             return "\n".join(map(str, error.problems))
+        for key, field in AT_START.items():
+            if getattr(config, field) != getattr(self._at_start, field):
+                log.warning("this takes a restart", key=key)
         self._config = config
         self._own.forget_monitor()
         workshop.refit(config)
@@ -224,9 +237,12 @@ class Daemon:
 
     def _watch(self, schools: Iterable[School], scheduler: Scheduler, history: History) -> None:
         """Watch these schools from now on; those that stay keep their slot, their standing and their round."""
+        before = self._fleet.inventory
         for name in self._fleet.watch(schools):
             self._forget(name)
             history.forget(name)
+        if gone := sorted(before.keys() - self._fleet.inventory.keys()):
+            log.warning("schools are watched no longer", number=len(gone), first=", ".join(gone[:NAMES_LOGGED]))
         self._own.schools(len(self._fleet.inventory))
         scheduler.replace(self._fleet.inventory, self._config.interval)
 

@@ -56,8 +56,8 @@ class Workshop:
     def refit(self, config: Config) -> None:
         """Work by another configuration from now on; probes in flight end by the old one."""
         if (authorities := _stamp(config.ca_file)) != self._authorities:
+            self._network.trust(config.ca_file)
             self._authorities = authorities
-            self._network = self.tools.network = SystemNetwork(config.ca_file)
         self.tools.prober = self._prober(config)
         self.tools.settings = _settings(config)
         self.tools.permits = asyncio.Semaphore(config.concurrency)

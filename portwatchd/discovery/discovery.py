@@ -9,11 +9,11 @@ from typing import Protocol
 import structlog
 
 from portwatchd.config import Config
-from portwatchd.discovery.entries import Entry, Listing, merged
+from portwatchd.discovery.entries import Listing, merged, resolved
 from portwatchd.discovery.groups import Broken
 from portwatchd.discovery.holding import Holding
 from portwatchd.discovery.sources import FileSource, HttpSource, Source
-from portwatchd.model import School
+from portwatchd.model import Profile, School
 from portwatchd.world import Clock
 
 RETRY_SECONDS = 30.0
@@ -48,28 +48,40 @@ class Discovery:
         self._noted: dict[str, list[str]] = {}
 
     def refit(self, config: Config) -> None:
-        """Read the sources of another configuration. Those that stay keep their lists, and are read now."""
+        """Read the sources of another configuration. Those that stay keep their lists, and are read now.
+
+        One that is only read differently from now on (another interval, other authorities) has the list that it had.
+        """
         wanted = sources(config)
-        for key in self._keepers.keys() - wanted.keys():
-            keeper = self._keepers.pop(key)
-            keeper.task.cancel()
-            self._watched.forget_source(keeper.source.name)
+        names = named(wanted)
+        gone = {key: self._keepers.pop(key) for key in self._keepers.keys() - wanted.keys()}
         kept = dict(self._keepers)
-        self._keepers = {
-            key: kept[key] if key in kept else Keeper(source, self._changed, self._watched, self._clock)
-            for key, source in wanted.items()
-        }
-        for keeper in kept.values():
-            keeper.again.set()
+        for keeper in gone.values():
+            keeper.task.cancel()
+        for name in {keeper.name for keeper in (*gone.values(), *kept.values())} - set(names.values()):
+            self._watched.forget_source(name)
+        before = {keeper.source.name: keeper for keeper in gone.values()}
+        self._keepers = {}
+        for key, source in wanted.items():
+            keeper = kept.get(key) or Keeper(source, self._changed, self._watched, self._clock)
+            if key in kept:
+                keeper.again.set()
+            elif former := before.pop(source.name, None):
+                keeper.succeed(former)
+            keeper.refit(names[key], config.profiles)
+            self._keepers[key] = keeper
 
     def schools(self, config: Config) -> list[School]:
         """The configuration's own schools and all that are found; what speaks against some is logged once."""
-        lists = {keeper.source.name: keeper.live for keeper in self._keepers.values()}
-        schools, notes = merged(config.schools, lists, config.profiles)
-        for source, against in notes.items():
-            if against != self._noted.get(source, []):
-                note(source, against)
-        self._noted = notes
+        schools, clashes = merged(config.schools, {keeper.name: keeper.live for keeper in self._keepers.values()})
+        noted: dict[str, list[str]] = {}
+        for keeper in self._keepers.values():
+            clashing = clashes[keeper.name]
+            keeper.clashes(len(clashing))
+            against = noted[keeper.name] = [*keeper.unusable.values(), *clashing]
+            if against != self._noted.get(keeper.name, []):
+                note(keeper.name, against)
+        self._noted = noted
         return schools
 
     @property
@@ -91,6 +103,16 @@ def sources(config: Config) -> dict[object, Source]:
     return files | {(one, config.ca_file): HttpSource(one, config.ca_file) for one in config.http_sd_configs}
 
 
+def named(wanted: Mapping[object, Source]) -> dict[object, str]:
+    """Each source's name in log and metrics, made different where URLs differ only in what may hold a secret."""
+    names: dict[object, str] = {}
+    counted: dict[str, int] = {}
+    for key, source in wanted.items():
+        number = counted[source.name] = counted.get(source.name, 0) + 1
+        names[key] = source.name if number == 1 else f"{source.name} ({number})"
+    return names
+
+
 def note(source: str, lines: Iterable[str]) -> None:
     """Log what is wrong with single targets."""
     told = list(lines)
@@ -106,22 +128,46 @@ class Keeper:
     def __init__(self, source: Source, changed: Callable[[], None], watched: Watched, clock: Clock) -> None:
         """Begin at once."""
         self.source = source
+        self.name = source.name
         self.tried = False
         self.again = asyncio.Event()
         """Set it to have the source read now."""
+        self.unusable: Mapping[str, str] = {}
+        """What speaks against schools of the last list that cannot be watched as it says, by name."""
+        self._profiles: Mapping[str, Profile] = {}
+        self._listing: Listing | None = None
+        self._read_at = 0.0
+        self._clashes = 0
         self._holding = Holding(source.refresh)
         self._changed = changed
         self._watched = watched
         self._clock = clock
         self._ok = False
-        self._refused = 0
         self._said: tuple[tuple[str, ...], tuple[str, ...], int] = ((), (), 0)
         self.task = asyncio.create_task(self._keep(), name=f"discovery of {source.name}")
 
     @property
-    def live(self) -> Mapping[str, Entry]:
+    def live(self) -> Mapping[str, School]:
         """The list in force."""
         return self._holding.live or {}
+
+    def succeed(self, former: Keeper) -> None:
+        """Take over the list of one that read the same in another way."""
+        self.tried, self._ok, self._read_at = former.tried, former._ok, former._read_at
+        self._listing, self._holding.live = former._listing, former._holding.live
+
+    def refit(self, name: str, profiles: Mapping[str, Profile]) -> None:
+        """Understand the last list by these profiles. What they make unusable is dropped as by a shorter list."""
+        self.name, self._profiles = name, profiles
+        if self._listing is not None:
+            self._take(confirms=False)
+            self._tell()
+
+    def clashes(self, number: int) -> None:
+        """So many of its schools are another source's already, as something else."""
+        if number != self._clashes:
+            self._clashes = number
+            self._tell()
 
     async def _keep(self) -> None:
         whole_at = self._clock.monotonic()
@@ -134,7 +180,7 @@ class Keeper:
             try:
                 await self._read(whole=whole)
             except Exception:
-                log.exception("discovery failed", source=self.source.name)
+                log.exception("discovery failed", source=self.name)
                 self._ok = False
             self.tried = True
             pause = self.source.poll if self._ok else min(self.source.poll, RETRY_SECONDS)
@@ -147,47 +193,59 @@ class Keeper:
                 pass
 
     async def _read(self, *, whole: bool) -> None:
-        before = self.live
+        before = self.live, self.unusable
         try:
             found = await self.source.read(whole=whole)
         except Broken as reason:
-            found = Listing(before, self._refused, faults=(str(reason),))
             self._ok = False
-            self._say(found)
+            self._say(faults=(str(reason),))
         else:
             if found is None:
                 return
             self._ok = not found.faults
-            self._refused = found.refused
-            self._holding.offer(found.entries, self._clock.monotonic())
-            self._say(found)
-        self._watched.discovered(
-            self.source.name,
-            self._clock.wall(),
-            ok=self._ok,
-            schools=len(self.live),
-            refused=self._refused,
-            held_back=self._holding.held_back,
-        )
-        if self.live != before or not self.tried:
+            self._listing = found
+            self._take(confirms=True)
+            self._say(faults=found.faults)
+        self._read_at = self._clock.wall()
+        self._tell()
+        if (self.live, self.unusable) != before or not self.tried:
             self.tried = True
             self._changed()
 
-    def _say(self, found: Listing) -> None:
+    def _take(self, *, confirms: bool) -> None:
+        """Have the last list come into force, as far as it is not held back."""
+        listed = self._listing.entries if self._listing else {}
+        schools, self.unusable = resolved(listed, self._profiles)
+        self._holding.offer(schools, self._clock.monotonic(), confirms=confirms)
+        self._say(faults=self._said[0])
+
+    def _tell(self) -> None:
+        refused = (self._listing.refused if self._listing else 0) + len(self.unusable) + self._clashes
+        self._watched.discovered(
+            self.name,
+            self._read_at,
+            ok=self._ok,
+            schools=len(self.live),
+            refused=refused,
+            held_back=self._holding.held_back,
+        )
+
+    def _say(self, *, faults: tuple[str, ...]) -> None:
         """Log what is wrong, once for as long as it stays the same."""
-        said = (found.faults, found.notes, self._holding.held_back)
-        faults, notes, held_back = self._said
-        if found.faults != faults:
-            for fault in found.faults:
-                log.warning("discovery keeps the last good list", source=self.source.name, problem=fault)
-            if not found.faults:
-                log.info("discovery works again", source=self.source.name, schools=len(self.live))
-        if found.notes != notes:
-            note(self.source.name, found.notes)
+        notes = self._listing.notes if self._listing else ()
+        said = (faults, notes, self._holding.held_back)
+        faults_before, notes_before, held_back = self._said
+        if faults != faults_before:
+            for fault in faults:
+                log.warning("discovery keeps the last good list", source=self.name, problem=fault)
+            if not faults:
+                log.info("discovery works again", source=self.name, schools=len(self.live))
+        if notes != notes_before:
+            note(self.name, notes)
         if self._holding.held_back and self._holding.held_back != held_back:
             log.warning(
                 "discovery holds a list back that drops more than half of its schools",
-                source=self.source.name,
+                source=self.name,
                 dropped=self._holding.held_back,
                 schools=len(self.live),
             )

@@ -104,22 +104,30 @@ def _host(target: str) -> str:
     return values.host(target)
 
 
+def resolved(entries: Mapping[str, Entry], profiles: Mapping[str, Profile]) -> tuple[dict[str, School], dict[str, str]]:
+    """The schools that entries are, by name, and what speaks against each of the others."""
+    schools: dict[str, School] = {}
+    unusable: dict[str, str] = {}
+    for name, entry in entries.items():
+        profile = profiles.get(entry.profile)
+        if profile is None:
+            unusable[name] = f"school {shown(name)}: unknown profile {shown(entry.profile)}"
+        else:
+            schools[name] = School(name, entry.host, entry.server_name, profile, entry.labels)
+    return schools, unusable
+
+
 def merged(
     own: Iterable[School],
-    lists: Mapping[str, Mapping[str, Entry]],
-    profiles: Mapping[str, Profile],
+    lists: Mapping[str, Mapping[str, School]],
 ) -> tuple[list[School], dict[str, list[str]]]:
     """The configuration's schools, then those of each source that are new, and what speaks against others by source."""
     schools = {school.name: school for school in own}
     places = dict.fromkeys(schools, "the configuration")
     notes: dict[str, list[str]] = {}
-    for source, entries in lists.items():
+    for source, listed in lists.items():
         against = notes[source] = []
-        for name, entry in entries.items():
-            if entry.profile not in profiles:
-                against.append(f"school {shown(name)}: unknown profile {shown(entry.profile)}")
-                continue
-            school = School(name, entry.host, entry.server_name, profiles[entry.profile], entry.labels)
+        for name, school in listed.items():
             if schools.setdefault(name, school) != school:
                 against.append(f"school {shown(name)}: is already in {places[name]}, as something else")
             places.setdefault(name, source)

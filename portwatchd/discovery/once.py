@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 
 from portwatchd.config import Config
-from portwatchd.discovery.discovery import sources
-from portwatchd.discovery.entries import Entry, merged
+from portwatchd.discovery.discovery import named, sources
+from portwatchd.discovery.entries import merged, resolved
 from portwatchd.discovery.groups import Broken
 from portwatchd.model import School
 
@@ -18,20 +18,22 @@ def found(config: Config) -> tuple[tuple[School, ...], list[str], list[str]]:
 
 
 async def _found(config: Config) -> tuple[tuple[School, ...], list[str], list[str]]:
-    known = list(sources(config).values())
-    read = await asyncio.gather(*(source.read(whole=True) for source in known), return_exceptions=True)
-    lists: dict[str, Mapping[str, Entry]] = {}
+    wanted = sources(config)
+    names = list(named(wanted).values())
+    read = await asyncio.gather(*(source.read(whole=True) for source in wanted.values()), return_exceptions=True)
+    lists: dict[str, Mapping[str, School]] = {}
     faults: list[str] = []
     notes: list[str] = []
-    for source, result in zip(known, read, strict=True):
+    for name, result in zip(names, read, strict=True):
         if isinstance(result, Broken):
-            faults.append(f"{source.name}: {result}")
+            faults.append(f"{name}: {result}")
         elif isinstance(result, BaseException):
             raise result
         elif result is not None:
-            lists[source.name] = result.entries
+            lists[name], unusable = resolved(result.entries, config.profiles)
             faults += result.faults
-            notes += [f"{source.name}: {note}" for note in result.notes]
-    schools, against = merged(config.schools, lists, config.profiles)
+            notes += [f"{name}: {note}" for note in unusable.values()]
+            notes += [f"{name}: {note}" for note in result.notes]
+    schools, against = merged(config.schools, lists)
     notes += [f"{source}: {note}" for source, some in against.items() for note in some]
     return tuple(schools), faults, notes

@@ -29,6 +29,7 @@ ANSWER_SECONDS = 30.0
 REDIRECTS = 5
 CONTENT_TYPE = re.compile(r'application/json(;\s*charset=("utf-8"|utf-8))?', re.IGNORECASE)
 """Prometheus' own rule for the answer of http_sd."""
+QUERY = re.compile(r"\?[^\s'\"]+")
 
 
 class Source(Protocol):
@@ -126,7 +127,7 @@ class HttpSource:
         except TimeoutError:
             raise Broken(f"no whole answer within {spell(seconds)}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Broken(escaped(str(error)) or type(error).__name__) from None
+            raise Broken(_why(error)) from None
         problems = Problems()
         text = decode(data, problems.sheet(""))
         if text is None:
@@ -157,6 +158,13 @@ class HttpSource:
                 if len(data) > SIZE_LIMIT:
                     raise Broken(f"the answer is larger than {SIZE_LIMIT // 2**20} MiB")
             return bytes(data)
+
+
+def _why(error: Exception) -> str:
+    """An error in words. A URL in it loses its query, which may hold a secret."""
+    if isinstance(error, aiohttp.TooManyRedirects):
+        return f"more than {REDIRECTS} redirects"
+    return QUERY.sub("?...", escaped(str(error))) or type(error).__name__
 
 
 def _authorities(ca_file: Path | None) -> ssl.SSLContext:

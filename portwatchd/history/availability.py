@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 
 from portwatchd.model import Family, Transition, VerdictKind
 
@@ -13,11 +15,13 @@ NOT_COUNTED = frozenset({UNKNOWN, VerdictKind.BLOCKED_HERE.value, VerdictKind.UN
 """Time that is neither well nor lost: nobody watched, the monitor was at fault, or nobody needs the port."""
 
 Span = tuple[float, float]
+Veil = tuple[tuple[Family, str] | None, float, float]
+"""A port (None: all), since when, and until when it was hidden what to believe of it: the fault was the monitor's."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortAvailability:
-    """How many seconds a port was in each verdict, longest first. `unknown` is time in which no daemon watched."""
+    """How many seconds a port was in each verdict, longest first. `unknown`: nobody watched or could judge."""
 
     family: Family
     service: str
@@ -36,11 +40,13 @@ def availability(
     watched: Sequence[Span],
     since: float,
     until: float,
+    veiled: Sequence[Veil] = (),
 ) -> list[PortAvailability]:
     """Return what the changes of one school say of each of its ports between two times, in the order of ports.
 
-    The last change before `since` has to be among them, for it says how that time began. Time that is not watched
-    counts as unknown, and time before a port was first judged does not count at all.
+    What is watched is in order and apart. The last change before `since` has to be among them, for it says how that
+    time began. Time that is not watched, or veiled, counts as unknown, and time before a port was first judged does
+    not count at all.
     """
     ports: dict[tuple[Family, str], list[Transition]] = defaultdict(list)
     for change in changes:
@@ -50,8 +56,10 @@ def availability(
     for (family, service), own in ports.items():
         own.sort(key=lambda change: change.at)
         seconds: dict[str, float] = defaultdict(float)
+        hidden = joined((begins, ends) for key, begins, ends in veiled if key in {None, (family, service)})
+        watched_until = _clock(_without(watched, hidden))
         for verdict, begins, ends in _periods(own, since, until):
-            seen = sum(max(0.0, min(ends, last) - max(begins, first)) for first, last in watched)
+            seen = watched_until(ends) - watched_until(begins)
             seconds[verdict] += min(seen, ends - begins)
             seconds[UNKNOWN] += max(0.0, ends - begins - seen)
         kept = {verdict: spent for verdict, spent in seconds.items() if spent > 0}
@@ -59,6 +67,51 @@ def availability(
             ordered = dict(sorted(kept.items(), key=lambda item: -item[1]))
             found.append(PortAvailability(family, service, own[-1].port or "", ordered))
     return sorted(found, key=lambda one: (_number(one.port), one.service, one.family))
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return the same time as spans that are apart from each other, in order."""
+    apart: list[Span] = []
+    for since, until in sorted(spans):
+        if apart and since <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], until)
+        else:
+            apart.append((since, until))
+    return apart
+
+
+def _without(spans: Sequence[Span], holes: Sequence[Span]) -> list[Span]:
+    """Return what is left of spans of time; both are in order and apart."""
+    left: list[Span] = []
+    number = 0
+    for first, last in spans:
+        while number < len(holes) and holes[number][1] <= first:
+            number += 1
+        at = first
+        for begins, ends in islice(holes, number, None):
+            if begins >= last:
+                break
+            if begins > at:
+                left.append((at, begins))
+            at = ends
+        if at < last:
+            left.append((at, last))
+    return left
+
+
+def _clock(spans: Sequence[Span]) -> Callable[[float], float]:
+    """Return a clock that runs within the spans and stands still between them; they are in order and apart."""
+    begins = [first for first, _ in spans]
+    before = [0.0, *accumulate(last - first for first, last in spans)]
+
+    def passed(moment: float) -> float:
+        number = bisect_right(begins, moment)
+        if not number:
+            return 0.0
+        first, last = spans[number - 1]
+        return before[number - 1] + min(moment, last) - first
+
+    return passed
 
 
 def _periods(changes: Sequence[Transition], since: float, until: float) -> Iterable[tuple[str, float, float]]:

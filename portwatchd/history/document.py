@@ -104,6 +104,17 @@ def mark(memory: Memory) -> tuple[object, ...]:
     )
 
 
+def veils(memory: Memory) -> dict[Key | None, float]:
+    """Return since when it is hidden what is believed of ports (None: of all), because the fault is the monitor's."""
+    whole = memory.diagnosis.veiled_since if memory.diagnosis and memory.diagnosis.veil else None
+    found: dict[Key | None, float] = {
+        key: one.veiled_since
+        for key, one in memory.standings.items()
+        if one.veil is not None and one.veiled_since != whole
+    }
+    return found if whole is None else {None: whole, **found}
+
+
 def read(document: str) -> Memory:
     """Return the memory that a text holds, or raise Damaged. What only a newer version knows is left out."""
     try:

@@ -22,11 +22,13 @@ from portwatchd.history.reading import Reader, decoded
 from portwatchd.history.store import Store
 from portwatchd.history.writer import Writer
 from portwatchd.model import Report, Transition
-from portwatchd.rounds.memory import Memory
+from portwatchd.rounds.memory import Key, Memory
 from portwatchd.world import Clock
 
 LOCK_PATIENCE = 2.0
 """Seconds for which a start waits for another process to give the file up: a daemon that is just ending."""
+BEAT = 1.0
+"""Seconds between two words that schools are watched."""
 RECENT = 1000
 """Changes that are at hand while no file can be read."""
 
@@ -47,6 +49,8 @@ class History:
         self._well: bool | None = None
         self._marks: dict[str, tuple[object, ...]] = {}
         self._renewals = 0
+        self._veils: dict[str, dict[Key | None, float]] = {}
+        """Of the schools that have some: since when."""
         self._recent: deque[Transition] = deque(maxlen=RECENT)
         self._loaded: dict[str, Memory] = {}
         self._writer: Writer | None = None
@@ -80,6 +84,7 @@ class History:
     def load(self) -> dict[str, Memory]:
         """Return what was remembered of each school when the file was opened, once: the memories are the caller's."""
         loaded, self._loaded = self._loaded, {}
+        self._veils = {name: veils for name, memory in loaded.items() if (veils := document.veils(memory))}
         return loaded
 
     def remember(self, report: Report, memory: Memory) -> None:
@@ -95,12 +100,32 @@ class History:
         mark = document.mark(memory)
         if not report.transitions and self._marks.get(name) == mark:
             return
-        if writer.put(schema.plain(name), document.write(memory), map(schema.to_row, report.transitions)):
+        changes, lifted = map(schema.to_row, report.transitions), self._lifted(name, memory, report.at)
+        if writer.put(schema.plain(name), document.write(memory), changes, lifted):
             self._marks[name] = mark
+
+    def _lifted(self, name: str, memory: Memory, now: float) -> list[schema.VeilRow]:
+        """Return the veils of a school that are there no more."""
+        before, veils = self._veils.pop(name, {}), document.veils(memory)
+        if veils:
+            self._veils[name] = veils
+        return [schema.to_veil(name, key, since, now) for key, since in before.items() if veils.get(key) != since]
+
+    async def keep(self) -> None:
+        """Say from the event loop that schools are watched, until cancelled: where it stands still, nobody does."""
+        while True:
+            self.watching()
+            await self._clock.sleep(BEAT)
+
+    def watching(self) -> None:
+        """Take down that schools are watched at this moment; time that lies long after the last one is not known."""
+        if self._writer is not None:
+            self._writer.watching(self._clock.wall())
 
     def forget(self, school: str) -> None:
         """Keep nothing more of a school; its changes go with the retention."""
         self._marks.pop(school, None)
+        self._veils.pop(school, None)
         if self._writer is not None:
             self._writer.put(schema.plain(school), None)
 

@@ -6,18 +6,29 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from glob import escape
 from pathlib import Path
 from typing import Self
 
-from portwatchd.history.schema import APPLICATION_ID
+from portwatchd.history.schema import APPLICATION_ID, PAGE_BYTES, TABLES
 
 HEADER = 100
 """Bytes of an SQLite file's header."""
 MAGIC = b"SQLite format 3\x00"
+LAWS: tuple[tuple[slice, Callable[[int], bool]], ...] = (
+    (slice(16, 18), lambda size: size == 1 or (size >= 512 and size.bit_count() == 1)),
+    (slice(18, 19), lambda written: written <= 2),
+    (slice(19, 20), lambda read: read <= 2),
+    (slice(21, 24), lambda fractions: fractions == 0x402020),
+    (slice(44, 48), lambda tables: tables <= 4),
+)
+"""Fields of the header and what SQLite wants of them; a file that breaks one cannot be used by anybody."""
 OWNER = b"portwatchd"
 """How the lock file begins: by it a path is known as ours even when the file there is damaged beyond recognition."""
+KEPT = b"kept"
+"""How it ends once a file was kept beside it: an empty one there was cut off, and is not merely new."""
 ASIDE_MOST = 10
 """Damaged files that are put aside at one place: a disk that damages every file must not be filled as well."""
 ASIDE_TIME = "%Y%m%dT%H%M%SZ"
@@ -39,7 +50,7 @@ class Found(StrEnum):
     OURS = "ours"
     FOREIGN = "foreign"
     DAMAGED = "damaged"
-    """No header that could be read, at a path that a daemon has used before."""
+    """No database that anybody could use, and by its mark, its tables or its place it is ours."""
 
 
 def real(path: Path) -> Path:
@@ -48,19 +59,24 @@ def real(path: Path) -> Path:
 
 
 def look(path: Path) -> Found:
-    """Say what lies at a path, from its first bytes; raises `OSError`. Nothing is changed."""
+    """Say what lies at a path, from its first page; raises `OSError`. Nothing is changed."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return Found.FOREIGN
     except FileNotFoundError:
         return Found.NOTHING
     with path.open("rb") as file:
-        head = file.read(HEADER)
-    if not head:
-        return Found.NOTHING
-    if len(head) == HEADER and head.startswith(MAGIC):
-        return Found.OURS if int.from_bytes(head[68:72]) == APPLICATION_ID else Found.FOREIGN
-    return Found.DAMAGED if _is_ours(_lock_of(path)) else Found.FOREIGN
+        page = file.read(PAGE_BYTES)
+    owner = _owner(_lock_of(path))
+    if not page:
+        return Found.DAMAGED if owner.endswith(KEPT) else Found.NOTHING
+    marked = int.from_bytes(page[68:72]) == APPLICATION_ID
+    usable = len(page) >= HEADER and page.startswith(MAGIC) and all(law(int.from_bytes(page[at])) for at, law in LAWS)
+    if marked and usable:
+        return Found.OURS
+    tables = all(table.encode() in page for table in TABLES)
+    used = bool(owner) and not usable  # a sound database of another program stays one, wherever it lies
+    return Found.DAMAGED if marked or tables or used else Found.FOREIGN
 
 
 def put_aside(path: Path, now: float) -> Path:
@@ -95,14 +111,16 @@ def _lock_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
-def _is_ours(lock: Path) -> bool:
+def _owner(lock: Path) -> bytes:
+    """Return what a lock file says, where it is ours."""
     try:
         if not stat.S_ISREG(lock.stat().st_mode):
-            return False
+            return b""
         with lock.open("rb") as file:
-            return file.read(len(OWNER)) == OWNER
+            content = file.read(100)
     except OSError:
-        return False
+        return b""
+    return content.strip() if content.startswith(OWNER) else b""
 
 
 class Lock:
@@ -131,16 +149,22 @@ class Lock:
                     break
                 except BlockingIOError:
                     if time.monotonic() >= until:
-                        owner = content.removeprefix(OWNER).decode("ascii", "replace").strip()
-                        raise Unusable(f"another portwatchd uses it (process {owner})") from None
+                        owner = content.removeprefix(OWNER).removesuffix(b"\n").removesuffix(KEPT)
+                        process = owner.decode("ascii", "replace").strip()
+                        raise Unusable(f"another portwatchd uses it (process {process})") from None
                     time.sleep(POLL)
-            text = OWNER + f" {os.getpid()}\n".encode()
-            os.pwrite(descriptor, text, 0)
-            os.ftruncate(descriptor, len(text))
+            taken = cls(descriptor)
+            taken.write(kept=content.strip().endswith(KEPT))
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(descriptor)
+        return taken
+
+    def write(self, *, kept: bool) -> None:
+        """Write down who holds it, and whether a file was ever `kept` here."""
+        text = OWNER + f" {os.getpid()}".encode() + (b" " + KEPT if kept else b"") + b"\n"
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
 
     def release(self) -> None:
         """Give the right up. The lock file stays: it says whose the place is."""

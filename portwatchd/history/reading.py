@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from portwatchd.history import document, place, schema, store
-from portwatchd.history.availability import PortAvailability, availability
+from portwatchd.history.availability import PortAvailability, availability, joined
 from portwatchd.history.place import Found, Unusable
 from portwatchd.model import Transition
 from portwatchd.rounds.memory import Memory
@@ -63,7 +63,12 @@ class Reader:
                 "SELECT since, until FROM watched WHERE until > ? AND since < ? ORDER BY since",
                 (since, until),
             ).fetchall()
-        return availability(changes, _apart(watched), since, until)
+            veiled = schema.veils(connection, name, since, until)
+            of_school = connection.execute("SELECT school, document FROM memory WHERE school = ?", (name,))
+            for _, memory in decoded(of_school.fetchall()):
+                if memory is not None:
+                    veiled += [(key, begun, until) for key, begun in document.veils(memory).items()]
+        return availability(changes, joined(watched), since, until, veiled)
 
     def knows(self, school: str) -> bool:
         """Whether anything is kept of a school."""
@@ -81,8 +86,9 @@ class Reader:
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            if place.look(self._path) is not Found.OURS:
-                raise Unusable(f"{self._path} is no file of portwatchd")
+            if (found := place.look(self._path)) is not Found.OURS:
+                what = "is damaged" if found is Found.DAMAGED else "is no file of portwatchd"
+                raise Unusable(f"{self._path} {what}")
             with contextlib.closing(schema.connect_reading(self._path)) as connection:
                 yield connection
         except OSError as error:
@@ -98,14 +104,3 @@ def decoded(documents: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Memory 
             yield str(name), document.read(text)
         except document.Damaged:
             yield str(name), None
-
-
-def _apart(watched: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Join spans that overlap, so that no time is counted twice."""
-    joined: list[tuple[float, float]] = []
-    for since, until in watched:
-        if joined and since <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(joined[-1][1], until)
-        else:
-            joined.append((since, until))
-    return joined

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from portwatchd.history.availability import Veil
 from portwatchd.model import Family, Proof, Transition
+from portwatchd.rounds.memory import Key
 
 APPLICATION_ID = 0x70775764
 """`pwWd` in the header of the file: by it a file of another program is recognised."""
 VERSION = 1
 """The user_version of the tables that this daemon writes. A new table or a new column with a default leaves it."""
+VERSIONS = 1000
+"""Beyond it a version is no newer daemon's but damage."""
 BUSY = 2.0
 """Seconds to wait for another program's lock on the file; then it counts as locked."""
 CHECKED_BYTES = 64 << 20
@@ -34,13 +38,17 @@ TABLES = (
         port TEXT NOT NULL, before TEXT, after TEXT NOT NULL, proof TEXT, detail TEXT NOT NULL,
         PRIMARY KEY (school, at, family, service)) WITHOUT ROWID""",
     "CREATE INDEX transition_at ON transition (at)",
-    # When a daemon was watching: what lies between is not known.
+    # When a daemon was watching without a break: what lies between is not known.
     "CREATE TABLE watched (since REAL PRIMARY KEY, until REAL NOT NULL)",
 )
+VEILED = """CREATE TABLE IF NOT EXISTS veiled (school TEXT NOT NULL, family TEXT NOT NULL, service TEXT NOT NULL,
+    since REAL NOT NULL, until REAL NOT NULL, PRIMARY KEY (school, since, family, service)) WITHOUT ROWID"""
+"""When it was hidden what is believed of a port, for the fault was the monitor's; without a family: of all ports."""
 COLUMNS = "at, school, family, service, port, before, after, proof, detail"
 REMEMBER = """INSERT INTO memory (school, at, document) VALUES (?, ?, ?)
     ON CONFLICT (school) DO UPDATE SET at = excluded.at, document = excluded.document"""
 ADD_CHANGE = f"INSERT OR IGNORE INTO transition ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constant
+VeilRow = tuple[str, str, str, float, float]
 Row = tuple[float, str, str, str, str, str | None, str, str | None, str]
 _FAMILIES: Mapping[str, Family] = {kind.value: kind for kind in Family}
 _PROOFS: Mapping[str, Proof] = {kind.value: kind for kind in Proof}
@@ -75,20 +83,21 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+        connection.execute(VEILED)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def connect_reading(path: Path) -> sqlite3.Connection:
-    """Open a file that may be in use, for reading only; raises `sqlite3.Error` and Newer."""
+def connect_reading(path: Path, *, check: bool = False) -> sqlite3.Connection:
+    """Open a file that may be in use, for reading only; raises `sqlite3.Error` and Newer. `check`: Unsound, too."""
     name = f"file:{quote(str(path.absolute()))}"
     for question in ("mode=ro", "mode=ro&immutable=1"):
         connection = sqlite3.connect(f"{name}?{question}", uri=True, timeout=BUSY, isolation_level=None)
         connection.text_factory = _decode
         try:
-            _verify(connection, check=False)
+            _verify(connection, check=check)
         except sqlite3.OperationalError:
             connection.close()
             # A file in WAL mode needs its log beside it. Where none can be made (a read-only place), nobody writes.
@@ -117,6 +126,8 @@ def _verify(connection: sqlite3.Connection, *, check: bool = True) -> None:
     if _number(connection, "application_id") != APPLICATION_ID:
         raise Unsound("the file has no mark of portwatchd")
     version = _number(connection, "user_version")
+    if version > VERSIONS:
+        raise Unsound(f"its tables are said to be of version {version}")
     if version > VERSION:
         raise Newer(f"a newer portwatchd wrote it (version {version} of its tables; this one knows {VERSION})")
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -147,6 +158,26 @@ def to_row(change: Transition) -> Row:
         change.proof.value if change.proof else None,
         plain(change.detail[:DETAIL_LIMIT]),
     )
+
+
+def to_veil(school: str, key: Key | None, since: float, until: float) -> VeilRow:
+    """Return a veil over a port (None: over all) as a row of the table."""
+    family, service = (key[0].value, plain(key[1])) if key is not None else ("", "")
+    return plain(school), family, service, since, until
+
+
+def veils(connection: sqlite3.Connection, school: str, since: float, until: float) -> list[Veil]:
+    """Return the veils of a school between two times; a file of an older daemon has none."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'veiled'").fetchone():
+        return []
+    rows = connection.execute(
+        "SELECT family, service, since, until FROM veiled WHERE school = ? AND until > ? AND since < ?",
+        (school, since, until),
+    )
+    return [
+        ((_FAMILIES[family], service) if family in _FAMILIES else None, begins, ends)
+        for family, service, begins, ends in rows
+    ]
 
 
 def from_row(row: Row) -> Transition:

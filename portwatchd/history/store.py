@@ -26,18 +26,20 @@ class Batch:
 
     documents: dict[str, str | None] = field(default_factory=dict)
     changes: list[schema.Row] = field(default_factory=list)
+    watched: dict[float, float] = field(default_factory=dict)
+    """Since when a daemon watched without a break, and until when."""
+    veils: list[schema.VeilRow] = field(default_factory=list)
 
 
 class Store:
     """An open file. Its methods raise `sqlite3.Error`; after one, nothing of the call was written."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock, now: float, *, fresh: bool) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock, *, fresh: bool) -> None:
         """`fresh`: the file holds nothing of what was remembered before."""
         self.fresh = fresh
         self._path = path
         self._connection = connection
         self._lock = lock
-        self._began = now
         self._inode = path.stat().st_ino
 
     @classmethod
@@ -64,6 +66,8 @@ class Store:
     @classmethod
     def _open_locked(cls, path: Path, lock: Lock, now: float, found: Found, *, damaged: bool) -> Self:
         fresh = found is not Found.OURS
+        if found is Found.NOTHING:
+            lock.write(kept=False)
         connection = None
         reason = "" if found is not Found.DAMAGED and not damaged else "it is damaged"
         if not reason:
@@ -78,10 +82,12 @@ class Store:
                 aside = place.put_aside(path, now)
                 log.error("the memory was put aside, and begins anew", path=str(path), aside=str(aside), reason=reason)
             fresh = True
+            lock.write(kept=False)
             connection = schema.connect(path)
-        store = cls(path, connection, lock, now, fresh=fresh)
+        store = cls(path, connection, lock, fresh=fresh)
         try:
-            store.write(Batch(), now)
+            store.write(Batch(watched={now: now}), now)
+            lock.write(kept=True)
         except BaseException:
             connection.close()
             raise
@@ -106,7 +112,7 @@ class Store:
             raise
 
     def write(self, batch: Batch, now: float) -> None:
-        """Write a batch whole or not at all, and that a daemon was watching until now."""
+        """Write a batch whole or not at all."""
         texts = [(school, now, text) for school, text in batch.documents.items() if text is not None]
         forgotten = [(school,) for school, text in batch.documents.items() if text is None]
         run = self._connection.executemany
@@ -115,7 +121,11 @@ class Store:
             run(schema.REMEMBER, texts)
             run("DELETE FROM memory WHERE school = ?", forgotten)
             run(schema.ADD_CHANGE, batch.changes)
-            run("INSERT OR REPLACE INTO watched (since, until) VALUES (?, ?)", [(self._began, max(now, self._began))])
+            run(
+                "INSERT OR REPLACE INTO veiled (school, family, service, since, until) VALUES (?, ?, ?, ?, ?)",
+                batch.veils,
+            )
+            run("INSERT OR REPLACE INTO watched (since, until) VALUES (?, ?)", batch.watched.items())
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -132,6 +142,7 @@ class Store:
         ).fetchall()
         if not rows:
             self._connection.execute("DELETE FROM watched WHERE until < ?", (before,))
+            self._connection.execute("DELETE FROM veiled WHERE until < ?", (before,))
             self._connection.execute("DELETE FROM damaged WHERE at < ?", (before,))
             return None
         last = float(rows[-1][0])
@@ -145,6 +156,13 @@ class Store:
         )
         # Rows of one moment are never split: the next step begins after them.
         return math.nextafter(last, math.inf)
+
+    def verify(self) -> None:
+        """Look at the file as one who opens it, past what is cached; raises `sqlite3.Error` where it is damaged."""
+        try:
+            schema.connect_reading(self._path, check=True).close()
+        except schema.Newer as error:
+            raise schema.Unsound(str(error)) from error
 
     def in_place(self) -> bool:
         """Whether the open file still is the one at its path; a deleted one would be written in vain."""

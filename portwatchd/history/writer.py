@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import structlog
 
 from portwatchd.history import schema
 from portwatchd.history.place import Unusable
-from portwatchd.history.schema import Row
+from portwatchd.history.schema import Row, VeilRow
 from portwatchd.history.store import Batch, Store
 from portwatchd.world import Clock
 
@@ -23,12 +25,18 @@ SCHOOLS_WAITING = 50_000
 """Texts that wait, one a school: more schools than one daemon watches."""
 CHANGES_WAITING = 100_000
 """Changes that wait while the disk fails (30 MB): ten for each of 10,000 schools; later ones are dropped, counted."""
+VEILS_WAITING = 100_000
+"""Veils that have lifted and wait likewise (20 MB): one a school where the monitor was cut off; others are dropped."""
 RETRY_SECONDS = 30.0
 """After so long a file that could not be used is tried again."""
 WATCHED_SECONDS = 15.0
 """So often it is written that a daemon is watching."""
+BREAK_SECONDS = 10.0
+"""Who was not heard of for so long has not watched meanwhile: it was stopped, or its machine was."""
 PRUNE_SECONDS = 3600.0
 """So often the changes that are older than the retention are looked for."""
+VERIFY_SECONDS = 3600.0
+"""So often the file is read anew: what is cached would hide for ever that the disk holds something else."""
 CLOSE_SECONDS = 10.0
 """So long the end of the daemon waits for the last batch; a hung disk must not hold it up for ever."""
 
@@ -67,13 +75,15 @@ class Writer:
         self._damaged = False
         self._retry_at = clock.monotonic() + RETRY_SECONDS
         self._watched_at = clock.monotonic()
+        self._span = (math.inf, -math.inf)
         self._prune_at = clock.monotonic()
+        self._verify_at = clock.monotonic() + VERIFY_SECONDS
         self._pruned_to: float | None = None
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._thread.start()
 
-    def put(self, school: str, text: str | None, changes: Iterable[Row] = ()) -> bool:
+    def put(self, school: str, text: str | None, changes: Iterable[Row] = (), veils: Iterable[VeilRow] = ()) -> bool:
         """Have a school's text (None: nothing more) and its changes written together; False where there is no room.
 
         A text that still waits is replaced.
@@ -84,9 +94,19 @@ class Writer:
             if room:
                 waiting.documents[school] = text
             self._add_changes(waiting, changes)
+            waiting.veils.extend(islice(veils, VEILS_WAITING - len(waiting.veils)))
             if self._full():
                 self._change.notify_all()
             return room
+
+    def watching(self, now: float) -> None:
+        """Take down that schools are watched at this Unix time, and since the last call if that is not long ago."""
+        with self._change:
+            since, until = self._span
+            if not until <= now <= until + BREAK_SECONDS:
+                since = now
+            self._span = since, now
+            self._waiting.watched[since] = now
 
     def flush(self, seconds: float) -> bool:
         """Return when all is written, within so many seconds, and whether it is."""
@@ -140,6 +160,9 @@ class Writer:
             if self._store is None:
                 return
         self._write(self._store, now)
+        if now >= self._verify_at:
+            self._verify_at = now + VERIFY_SECONDS
+            self._store.verify()
         self._prune(self._store, now)
 
     def _open(self) -> Store | None:
@@ -155,10 +178,13 @@ class Writer:
 
     def _write(self, store: Store, now: float) -> None:
         with self._change:
-            batch, waits = self._waiting, self._waits()
-            self._waiting = Batch()
+            waits = self._waits()
+            due = waits or self._closing or now >= self._watched_at + WATCHED_SECONDS
+            batch = self._waiting if due else Batch()
+            if due:
+                self._waiting = Batch()
             self._writing = waits
-        if not waits and now < self._watched_at + WATCHED_SECONDS:
+        if not due:
             self._on_state(None)
             return
         try:
@@ -176,7 +202,12 @@ class Writer:
         """Let a batch that was not written wait again, before what came since."""
         with self._change:
             newer = self._waiting
-            self._waiting = Batch(batch.documents | newer.documents, batch.changes)
+            self._waiting = Batch(
+                batch.documents | newer.documents,
+                batch.changes,
+                batch.watched | newer.watched,
+                (batch.veils + newer.veils)[:VEILS_WAITING],
+            )
             self._add_changes(self._waiting, newer.changes)
             self._writing = False
 

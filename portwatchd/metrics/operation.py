@@ -20,13 +20,13 @@ DISCOVERY_SCHOOLS = MetricFamily("portwatch_discovery_schools", Kind.GAUGE, "Sch
 DISCOVERY_REFUSED = MetricFamily(
     "portwatch_discovery_refused_targets",
     Kind.GAUGE,
-    "Targets on a list that are no school; the log says why.",
+    "Targets on a list that cannot be watched as it says; the log says why.",
     ("source",),
 )
 DISCOVERY_HELD_BACK = MetricFamily(
     "portwatch_discovery_held_back",
     Kind.GAUGE,
-    "Schools that a new list drops, more than half, until the next list confirms it; 0 where no list is held back.",
+    "Schools that a new list drops or makes unusable, more than half, until the next one confirms it; else 0.",
     ("source",),
 )
 DISCOVERY = (DISCOVERY_OK, DISCOVERY_SUCCESS_AT, DISCOVERY_SCHOOLS, DISCOVERY_REFUSED, DISCOVERY_HELD_BACK)

@@ -110,6 +110,10 @@ class SystemNetwork:
         self._poller = Poller()
         self._contexts = Contexts(ca_file)
 
+    def trust(self, ca_file: Path | None) -> None:
+        """New connections trust the system's authorities and these; open ones go on as they are. Raises OSError."""
+        self._contexts = Contexts(ca_file)
+
     async def connect(self, address: str, port: int) -> SocketChannel:
         """A connected channel. IcmpError when ICMP ended the connect, else OSError; a RST is ConnectionRefusedError.
 

@@ -5,6 +5,7 @@ The tests share one machine and run in the order in which they stand here.
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from .ansible import COLLECTION, Ansible
 from .machine import Machine, booted, chroot, make_root, room, until
@@ -103,6 +105,26 @@ def test_the_package_leaves_out_what_only_its_building_needs(root: Path) -> None
     assert not list(site.glob("pip*"))
     assert (site / "portwatchd/profiles/iserv.yml").exists()
     assert chroot(root, "portwatchd", "config", "check", "/etc/portwatchd/portwatchd.yml").endswith("every 15m\n")
+
+
+def test_the_configuration_says_where_the_history_is(root: Path) -> None:
+    shown = chroot(root, "portwatchd", "config", "show", "/etc/portwatchd/portwatchd.yml")
+    assert "path: /var/lib/portwatchd/portwatchd.db" in shown
+
+
+def test_alerts_dashboards_and_runbooks_come_along(root: Path) -> None:
+    share, runbooks = root / "usr/share/portwatchd", root / "usr/share/doc/portwatchd/runbooks"
+    rules = share / "prometheus/portwatch.rules.yml"
+    subprocess.run(["promtool", "check", "rules", rules], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["promtool", "check", "config", share / "prometheus/prometheus.yml"], check=True, stdout=subprocess.DEVNULL
+    )
+    assert (share / "alertmanager/alertmanager.yml").exists()
+    assert len(list((share / "grafana/dashboards").glob("*.json"))) == len(
+        list((PROJECT / "grafana/dashboards").iterdir())
+    )
+    named = set(re.findall(r"runbooks/(\w+\.md)", rules.read_text()))
+    assert named - {page.name for page in runbooks.iterdir()} == set()
 
 
 def test_the_configuration_is_not_for_everybodys_eyes(root: Path) -> None:
@@ -216,13 +238,59 @@ def test_the_socket_outlives_the_daemon(machine: Machine) -> None:
     machine.write("/etc/default/portwatchd", "")
 
 
+def test_an_upgrade_restarts_it_with_its_memory(machine: Machine) -> None:
+    machine.run("systemctl", "start", SERVICE)
+    judged(machine)
+    process, since = machine.show(SERVICE, "MainPID"), machine.school("gym-nord")["since"]
+    machine.run("dpkg", "--install", "/portwatchd.deb")
+    assert machine.show(SERVICE, "ActiveState") == "active"
+    assert machine.show(SERVICE, "MainPID") != process
+    judged(machine)
+    assert machine.school("gym-nord")["since"] == since
+
+
+def test_tls_and_users_by_the_example(machine: Machine) -> None:
+    """As the example's own head says, with a key of an authority that the test has."""
+    examples = "/usr/share/doc/portwatchd/examples"
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1")
+    machine.write("/etc/portwatchd/tls.crt", made.cert_chain_pems[0].bytes().decode())
+    machine.write("/etc/portwatchd/tls.key", made.private_key_pem.bytes().decode())
+    machine.write("/root/authority.pem", authority.cert_pem.bytes().decode())
+    machine.run("cp", f"{examples}/web.yml", "/etc/portwatchd/web.yml")
+    files = [f"/etc/portwatchd/{name}" for name in ("web.yml", "tls.crt", "tls.key")]
+    machine.run("chmod", "600", *files)
+    machine.run("cp", f"{examples}/web-config.conf", f"/etc/systemd/system/{SERVICE}.d/web-config.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", SERVICE)
+    ask = (
+        "import ssl, sys, urllib.request as web; context = ssl.create_default_context(cafile='/root/authority.pem');"
+        "asked = web.Request('https://127.0.0.1:10052/metrics', headers={'Authorization': sys.argv[1]});"
+        "print(web.urlopen(asked, context=context).status)"
+    )
+    token = base64.b64encode(b"prometheus:change me").decode()
+    assert machine.run("python3", "-c", ask, f"Basic {token}") == "200\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        machine.run("python3", "-c", ask, "Basic nobody")
+    machine.run("rm", *files, f"/etc/systemd/system/{SERVICE}.d/web-config.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "stop", SERVICE)
+
+
 def test_shards_take_the_place_of_the_whole(machine: Machine) -> None:
     machine.run("systemctl", "start", SERVICE)
     machine.write("/etc/default/portwatchd-shards", "PORTWATCHD_TOTAL_SHARDS=2\n")
-    machine.run("systemctl", "start", "portwatchd@0", "portwatchd@1")
+    machine.run("systemctl", "enable", "--now", "portwatchd@0", "portwatchd@1")
     assert machine.show(SERVICE, "ActiveState") == "inactive"
     metrics = machine.get("/metrics", 10100) + machine.get("/metrics", 10101)
     assert sum(map(float, re.findall(r"\nportwatch_schools (\S+)", metrics))) == 2
+
+
+def test_shards_of_two_digits_have_their_port(machine: Machine) -> None:
+    machine.write("/etc/default/portwatchd-shards", "PORTWATCHD_TOTAL_SHARDS=12\n")
+    machine.run("systemctl", "start", "portwatchd@11")
+    assert 'shard="11",total_shards="12"' in machine.get("/metrics", 10111)
+    machine.run("systemctl", "stop", "portwatchd@11")
 
 
 def test_removed_it_is_gone_and_purged_it_leaves_nothing(machine: Machine) -> None:
@@ -235,7 +303,7 @@ def test_removed_it_is_gone_and_purged_it_leaves_nothing(machine: Machine) -> No
     machine.run("dpkg", "--purge", "portwatchd")
     machine.run("test", "!", "-e", "/var/lib/portwatchd")
     machine.run("test", "!", "-e", "/etc/portwatchd/portwatchd.yml")
-    machine.run("test", "!", "-e", "/etc/systemd/system/multi-user.target.wants/portwatchd.service")
+    assert machine.run("find", "/etc/systemd", "-name", "*portwatchd*", "-type", "l") == ""
 
 
 @pytest.mark.timeout(180, func_only=True)

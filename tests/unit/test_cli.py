@@ -213,6 +213,9 @@ def test_a_loss_outweighs_what_could_not_be_judged(kinds: list[DiagnosisKind], s
         ("localhost:0", "localhost", 0),
         ("monitor.example.org:65535", "monitor.example.org", 65535),
         (str(DEFAULT_LISTEN_ADDRESS), "127.0.0.1", 10052),
+        ("127.0.0.1:10100+0", "127.0.0.1", 10100),
+        ("127.0.0.1:10100+12", "127.0.0.1", 10112),
+        ("[::1]:10100+999", "::1", 11099),
     ],
 )
 def test_listen_addresses(text: str, host: str, port: int) -> None:
@@ -221,7 +224,24 @@ def test_listen_addresses(text: str, host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "80", "a", "a:", "a:b", "::1:80", "[::1]", "[x]:80", "1.2.3:80", "a:70000", "-a:80", "a:٣"]
+    "text",
+    [
+        "",
+        "80",
+        "a",
+        "a:",
+        "a:b",
+        "::1:80",
+        "[::1]",
+        "[x]:80",
+        "1.2.3:80",
+        "a:70000",
+        "-a:80",
+        "a:٣",
+        "a:65000+999",
+        "a:1+",
+        "a:+1",
+    ],
 )
 def test_bad_listen_addresses(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no |neither|does not appear|letters"):

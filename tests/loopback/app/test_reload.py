@@ -127,6 +127,33 @@ async def test_authorities_that_were_written_anew_are_read_at_a_reload(place: Pl
                 await asyncio.sleep(0.2)
 
 
+@pytest.mark.timeout(60)
+async def test_discovered_schools_stay_when_a_reload_takes_their_profile_away(place: Place) -> None:
+    targets = [{"targets": ["127.0.0.1", "127.0.0.2"], "labels": {"profile": "theirs"}}]
+    place.file.with_name("targets.json").write_text(json.dumps(targets))
+    config = """
+        storage: {path: null}
+        global: {interval: 1s, families: [ipv4], confirm: {attempts: 0}, timeout: 500ms}
+        profiles: {NAME: {services: {web: {port: 9, protocol: tcp}}}}
+        file_sd_configs: [{files: [targets.json], refresh_interval: 3s}]
+    """
+    place.say(config.replace("NAME", "theirs").encode())
+    async with daemon(place.file, "--web.enable-lifecycle") as running:
+        await until(running, "portwatch_schools", 2)
+        place.say(config.replace("NAME", "ours").replace("path: null", "retention: 30d").encode())
+        assert (await fetched(f"{running.url}/-/reload", method="POST"))[0] == 200
+        assert list((await samples(running, "portwatch_discovery_held_back")).values()) == [2]
+        assert list((await samples(running, "portwatch_discovery_refused_targets")).values()) == [2]
+        assert list((await samples(running, "portwatch_schools")).values()) == [2]
+        assert len(running.said("unknown profile .*theirs")) == 2
+        assert [line.rpartition("key=")[2] for line in running.said("this takes a restart")] == [
+            "storage.path",
+            "storage.retention",
+        ]
+        await until(running, "portwatch_schools", 0)
+        assert running.said("watched no longer.*number=2")
+
+
 @pytest.mark.timeout(150)
 async def test_no_broken_file_is_missed_and_the_old_configuration_watches_on(place: Place) -> None:
     files = sorted(path for path in BAD.iterdir() if path.with_suffix(".txt").exists() and path.suffix == ".yml")
@@ -181,6 +208,8 @@ async def test_who_stays_keeps_slot_standing_and_round(place: Place) -> None:
         running.process.send_signal(signal.SIGHUP)
         await running.until_said("configuration read")
         await until_gone(running, gone)
+        assert not running.said("this takes a restart")
+        assert gone in running.said("watched no longer")[0]
         assert (await since(running)).get(MINE[0].name) == stood[MINE[0].name]
         _, text = await fetched(f"{running.url}/api/v1/schools/{gone}")
         assert "there is no school of this name" in text

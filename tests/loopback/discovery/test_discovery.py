@@ -90,12 +90,14 @@ class Server:
     status: int = 200
     kind: str = "application/json"
     delay: float = 0.0
+    location: str = ""
     asked: list[dict[str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(dict(request.headers))
         await asyncio.sleep(self.delay)
-        return web.Response(status=self.status, body=self.body.encode(), headers={"Content-Type": self.kind})
+        headers = {"Content-Type": self.kind} | ({"Location": self.location} if self.location else {})
+        return web.Response(status=self.status, body=self.body.encode(), headers=headers)
 
 
 @pytest.fixture
@@ -130,13 +132,17 @@ async def test_a_url_is_asked_as_prometheus_asks(server: Server) -> None:
         ({"kind": "application/json; charset=latin-1"}, "but application/json"),
         ({"body": "[{]"}, "is not JSON"),
         ({"delay": 2.0}, "no whole answer within 1s"),
+        ({"status": 302, "location": "/schools?token=secret"}, "more than 5 redirects"),
+        ({"status": 302, "location": "http://a b/schools?token=secret"}, "onnect"),
+        ({"status": 302, "location": "gopher://a/schools?token=secret"}, r"gopher://a/schools\?\.\.\."),
     ],
 )
 async def test_what_a_server_does_wrong(server: Server, fault: dict[str, str], reason: str) -> None:
     for name, value in fault.items():
         setattr(server, name, value)
-    with pytest.raises(Broken, match=reason):
+    with pytest.raises(Broken, match=reason) as told:
         await HttpSource(HttpSd(server.url, 1.0), None).read(whole=True)
+    assert "secret" not in str(told.value)
 
 
 async def test_an_answer_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

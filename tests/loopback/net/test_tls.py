@@ -56,6 +56,24 @@ async def test_which_names_verify(network: SystemNetwork, secure_port: int, name
     channel.close()
 
 
+async def test_authorities_may_change(network: SystemNetwork, secure_port: int, ca_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    open_before = await network.connect("127.0.0.1", secure_port)
+    network.trust(other)
+    channel = await network.connect("127.0.0.1", secure_port)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await channel.start_tls(NAME, Trust.VERIFY)
+    assert (await open_before.start_tls(NAME, Trust.VERIFY)).certificate.valid
+    open_before.close()
+    with pytest.raises(OSError, match="No such file"):
+        network.trust(tmp_path / "missing.pem")
+    network.trust(ca_file)
+    channel = await network.connect("127.0.0.1", secure_port)
+    assert (await channel.start_tls(NAME, Trust.VERIFY)).certificate.valid
+    channel.close()
+
+
 async def test_another_name_fails_and_closes(network: SystemNetwork, secure_port: int) -> None:
     channel = await network.connect("127.0.0.1", secure_port)
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
 
@@ -135,6 +136,38 @@ async def test_requests_that_are_too_much(place: Place, said: bytes, status: byt
         assert head.split()[1:2] in ([status], [])
     assert await ends(reader, 5)
     assert (await place.scrape())[0] == 200
+
+
+class Counting(asyncio.Protocol):
+    """What aiohttp's handler would be given."""
+
+    def __init__(self) -> None:
+        self.given = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        self.given += data
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [
+        ([b"GET /" + b"a" * 2**20], module.SLICE_BYTES),
+        ([b"GET /" + b"a" * 5000, b"a" * 5000, b"a" * 5000], 10_005),
+        ([BEGINNING, b"X: " + b"a" * 2**17], len(BEGINNING) + module.SLICE_BYTES),
+        ([BEGINNING + b"X: y\r\n" * 3000, b"\r\n"], len(BEGINNING) + 18_002),
+        ([BEGINNING + b"X: y\r\n" * 20_000], module.REQUEST_BYTES),
+    ],
+)
+async def test_the_parser_is_given_nothing_after_a_line_that_is_too_long(said: list[bytes], given: int) -> None:
+    door, handler = module.Door(None), Counting()
+    door.handler = lambda: handler
+    with socket.socket() as unused:
+        guest = module.Guest(door, unused)
+        guest.connection_made(asyncio.Transport())
+        for piece in said:
+            guest.data_received(piece)
+        assert len(handler.given) == given
+        guest.connection_lost(None)
 
 
 @pytest.mark.timeout(60)

@@ -16,7 +16,7 @@ from portwatchd.options import ListenAddress
 from portwatchd.web import gate as module
 from portwatchd.web.gate import Gate
 from portwatchd.web.serve import WebServer
-from tests.running import descriptors
+from tests.running import descriptors, eventually
 
 TLS = "tls_server_config: {cert_file: a.crt, key_file: a.key"
 RIGHT = "alice:right"
@@ -142,5 +142,4 @@ async def test_who_speaks_clear_to_tls_is_turned_out_and_others_are_served(place
         await reader.read()
         writer.close()
     assert await place.status(tls=place.client()) == 200
-    await asyncio.sleep(0.1)
-    assert descriptors() <= before + 3
+    await eventually(lambda: descriptors() <= before + 3)

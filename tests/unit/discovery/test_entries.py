@@ -2,7 +2,7 @@ import pytest
 
 from portwatchd.config import built_in_profiles
 from portwatchd.config.problem import Refused
-from portwatchd.discovery.entries import Entry, listing, merged, understood
+from portwatchd.discovery.entries import Entry, listing, merged, resolved, understood
 from portwatchd.discovery.groups import Group
 from portwatchd.model import School
 
@@ -80,13 +80,19 @@ def test_the_ports_of_one_host_are_one_school_and_a_name_for_two_hosts_is_none()
     assert found.refused == 1
 
 
+def test_a_profile_that_is_unknown_makes_no_school() -> None:
+    entries = listing([Group(("b",), {}), Group(("c",), {"profile": "unheard"})]).entries
+    schools, unusable = resolved(entries, PROFILES)
+    assert {name: school.profile.name for name, school in schools.items()} == {"b": "iserv"}
+    assert unusable == {"c": "school 'c': unknown profile 'unheard'"}
+
+
 def test_the_configuration_comes_before_what_is_found() -> None:
     own = School("a", "a.example.org", "a.example.org", PROFILES["iserv"])
-    one = listing([Group(("b.example.org",), {"name": "b"}), Group(("elsewhere",), {"name": "a"})]).entries
-    two = listing([Group(("b.example.org",), {"name": "b"}), Group(("c",), {"profile": "unheard"})]).entries
-    schools, notes = merged([own], {"one": one, "two": two}, PROFILES)
+    one, _ = resolved(
+        listing([Group(("b.example.org",), {"name": "b"}), Group(("elsewhere",), {"name": "a"})]).entries, PROFILES
+    )
+    two, _ = resolved(listing([Group(("b.example.org",), {"name": "b"})]).entries, PROFILES)
+    schools, notes = merged([own], {"one": one, "two": two})
     assert [(school.name, school.host) for school in schools] == [("a", "a.example.org"), ("b", "b.example.org")]
-    assert notes == {
-        "one": ["school 'a': is already in the configuration, as something else"],
-        "two": ["school 'c': unknown profile 'unheard'"],
-    }
+    assert notes == {"one": ["school 'a': is already in the configuration, as something else"], "two": []}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portwatchd.history.availability import PortAvailability, availability
+from portwatchd.history.availability import PortAvailability, Veil, availability, joined
 from portwatchd.model import Family, Transition, VerdictKind
 from tests.unit.history.memories import change
 
@@ -43,6 +43,14 @@ def test_time_without_a_daemon_is_unknown_and_no_part_of_the_share() -> None:
     assert one.share == pytest.approx(0.5)
 
 
+def test_veiled_time_is_unknown_for_the_port_that_is_veiled() -> None:
+    changes = [change(0, before=None, after="ok"), change(0, before=None, after="ok", service="ssh"), change(50)]
+    veiled = [((Family.IPV4, "smtp"), 10.0, 20.0), (None, 40.0, 60.0), ((Family.IPV6, "smtp"), 0.0, 100.0)]
+    found = {one.service: dict(one.seconds) for one in availability(changes, ALWAYS, 0, 100, veiled)}
+    assert found["smtp"] == {"forward_lost": 40, "ok": 30, "unknown": 30}
+    assert found["ssh"] == {"ok": 80, "unknown": 20}
+
+
 def test_an_unused_port_has_no_share() -> None:
     assert only(availability([change(0, before=None, after="unused")], ALWAYS, 0, 100)).share is None
 
@@ -64,11 +72,27 @@ def test_ports_are_in_their_order() -> None:
     st.lists(st.floats(0, 1000), max_size=8, unique=True).map(sorted),
     st.floats(0, 500),
     st.floats(500, 1000),
+    st.lists(st.tuples(st.none(), st.floats(0, 1000), st.floats(0, 1000)), max_size=4),
 )
 def test_all_time_after_the_first_judgement_is_accounted_for(
-    steps: list[tuple[float, VerdictKind]], ends: list[float], since: float, until: float
+    steps: list[tuple[float, VerdictKind]], ends: list[float], since: float, until: float, veiled: list[Veil]
 ) -> None:
     changes = [change(at, before=None, after=kind) for at, kind in sorted(steps)]
     watched = list(zip(ends[::2], ends[1::2], strict=False))
-    total = sum(sum(one.seconds.values()) for one in availability(changes, watched, since, until))
+    total = sum(sum(one.seconds.values()) for one in availability(changes, watched, since, until, veiled))
     assert total == pytest.approx(max(0, until - max(since, changes[0].at)))
+
+
+seconds = st.integers(0, 60)
+spans = st.lists(st.tuples(seconds, seconds), max_size=6)
+
+
+@given(spans, spans)
+def test_each_second_is_known_or_not(watched: list[tuple[int, int]], hidden: list[tuple[int, int]]) -> None:
+    known = {second for first, last in watched for second in range(first, last)}
+    known -= {second for first, last in hidden for second in range(first, last)}
+    apart = joined((float(first), float(last)) for first, last in watched if first < last)
+    veiled: list[Veil] = [(None, float(first), float(last)) for first, last in hidden if first < last]
+    changes = [change(10, before=None, after="ok")]
+    found = availability(changes, apart, 0, 50, veiled)
+    assert only(found).seconds.get("ok", 0) == len(known & set(range(10, 50)))

@@ -1,5 +1,6 @@
 """The memory over restarts: kept where the file allows, given up with a word where it does not, never an error."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -7,16 +8,17 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from portwatchd.history import place, schema, view, writer
+from portwatchd.history import keeper, place, schema, view, writer
 from portwatchd.history.keeper import History
 from portwatchd.history.place import Unusable
-from portwatchd.model import Standing, VerdictKind
+from portwatchd.history.reading import Reader
+from portwatchd.model import DiagnosisKind, Standing, VerdictKind
 from portwatchd.rounds.memory import Memory
 from tests.unit.history.memories import NOON, SMTP, SetClock, change, memory_of, report_of
 
@@ -167,20 +169,124 @@ async def test_events_while_nothing_can_be_kept(room: Room) -> None:
         assert await history.availability("gym-nord", 0, NOON) == []
 
 
+def watch(room: Room, history: History, seconds: float) -> None:
+    """Watch for so long."""
+    for _ in range(int(seconds / keeper.BEAT)):
+        history.watching()
+        room.clock.pass_by(keeper.BEAT)
+    history.watching()
+
+
 async def test_availability_over_restarts(room: Room) -> None:
     with room.history() as history:
         history.remember(report_of("gym-nord", change(NOON, before=None, after="ok")), memory_of())
         assert history.flush()
-        room.clock.pass_by(100)
+        watch(room, history, 100)
         history.remember(report_of("gym-nord", change(NOON + 100)), memory_of(LOST))
     room.clock.pass_by(1000)
     with room.history() as history:
-        room.clock.pass_by(100)
+        watch(room, history, 100)
         history.remember(report_of("gym-nord", change(NOON + 1200, before="forward_lost", after="ok")), memory_of())
         assert history.flush()
         (port,) = await history.availability("gym-nord", NOON, room.clock.wall())
     assert dict(port.seconds) == {"unknown": 1000, "ok": 100, "forward_lost": 100}
     assert port.share == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(480.0, 0.0), (writer.BREAK_SECONDS, writer.BREAK_SECONDS)])
+async def test_time_in_which_the_daemon_stood_still_is_not_known(room: Room, seconds: float, known: float) -> None:
+    with room.history() as history:
+        history.remember(report_of("gym-nord", change(NOON, before=None, after="ok")), memory_of())
+        watch(room, history, 100)
+        room.clock.pass_by(seconds)
+        watch(room, history, 20)
+        history.remember(report_of("other"), memory_of())
+        assert history.flush()
+        (port,) = await history.availability("gym-nord", NOON, room.clock.wall())
+    assert port.seconds["ok"] == 120 + known
+    assert port.seconds.get("unknown", 0.0) == seconds - known
+
+
+async def test_time_that_was_watched_while_nothing_could_be_written_is_known(room: Room) -> None:
+    room.fill(1)
+    begun = room.clock.wall()
+    with contextlib.closing(sqlite3.connect(room.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        history = room.open()
+        watch(room, history, 100)
+        other.execute("ROLLBACK")
+    watch(room, history, writer.RETRY_SECONDS)
+    history.close()
+    assert (begun, begun + 100 + writer.RETRY_SECONDS) in room.rows("SELECT since, until FROM watched")
+
+
+UNSURE = Standing(VerdictKind.OK, NOON, VerdictKind.BLOCKED_HERE, NOON + 20)
+ISOLATED = Standing(DiagnosisKind.OK, NOON, DiagnosisKind.UNKNOWN, NOON + 20)
+
+
+@pytest.mark.parametrize(
+    "veiled", [Memory(standings={SMTP: UNSURE}), Memory(standings=memory_of().standings, diagnosis=ISOLATED)]
+)
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_time_in_which_nothing_could_be_judged_is_not_known(
+    room: Room, veiled: Memory, *, restarted: bool
+) -> None:
+    history = room.open()
+    history.remember(report_of("gym-nord", change(NOON, before=None, after="ok")), memory_of())
+    watch(room, history, 20)
+    history.remember(report_of(), veiled)
+    watch(room, history, 30)
+    if restarted:
+        history.close()
+        history = room.open()
+        assert history.load() == {"gym-nord": veiled}
+    assert history.flush()
+    (port,) = await history.availability("gym-nord", NOON, room.clock.wall())
+    assert dict(port.seconds) == {"ok": 20, "unknown": 30}
+    history.remember(replace(report_of(), at=room.clock.wall()), memory_of())
+    watch(room, history, 50)
+    history.remember(report_of("other"), memory_of())
+    history.close()
+    (port,) = Reader(room.path).availability("gym-nord", NOON, room.clock.wall())
+    assert dict(port.seconds) == {"ok": 70, "unknown": 30}
+    assert port.share == 1
+
+
+def test_a_file_from_before_there_were_veils_is_read(room: Room) -> None:
+    room.fill(1)
+    with contextlib.closing(sqlite3.connect(room.path)) as connection:
+        connection.execute("DROP TABLE veiled")
+    assert Reader(room.path).availability("school-0", NOON, NOON + 10)
+    assert set(room.after()) == {"school-0"}
+    assert room.aside() == []
+    assert room.rows("SELECT count(*) FROM veiled") == [(0,)]
+
+
+async def test_a_clock_that_is_set_back_begins_anew(room: Room) -> None:
+    with room.history() as history:
+        watch(room, history, 10)
+        room.clock.pass_by(-3600)
+        watch(room, history, 10)
+    assert set(room.rows("SELECT since, until FROM watched WHERE until > since")) == {
+        (NOON, NOON + 10),
+        (NOON - 3590, NOON - 3580),
+    }
+
+
+class Ending(SetClock):
+    """Sleeps for twenty seconds; then whoever sleeps is cancelled."""
+
+    async def sleep(self, seconds: float) -> None:
+        if self.wall() >= NOON + 20:
+            raise asyncio.CancelledError
+        self.pass_by(seconds)
+
+
+async def test_the_loop_says_that_it_watches_until_it_is_cancelled(tmp_path: Path) -> None:
+    room = Room(tmp_path / "portwatchd.db", Ending())
+    with room.history() as history, pytest.raises(asyncio.CancelledError):
+        await history.keep()
+    assert room.rows("SELECT since, until FROM watched") == [(NOON, NOON + 20)]
 
 
 def test_old_changes_are_deleted_but_the_last_of_each_port(room: Room) -> None:
@@ -206,7 +312,7 @@ def test_the_history_of_a_school_is_shown_while_the_daemon_writes(room: Room) ->
     with room.history() as history:
         history.remember(report_of("gym-nord", change(NOON), change(NOON + 50, after="ok")), memory_of())
         assert history.flush()
-        room.clock.pass_by(100)
+        watch(room, history, 100)
         history.remember(report_of("other"), memory_of())
         assert history.flush()
         text = view.history(room.path, "gym-nord", since=NOON, until=NOON + 100, as_json=False)
@@ -242,6 +348,13 @@ def overwrite(path: Path, at: int, content: bytes) -> None:
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut to a third": lambda path: os.truncate(path, path.stat().st_size // 3),
     "cut within the header": lambda path: os.truncate(path, 60),
+    "emptied": lambda path: path.write_bytes(b""),
+    "a header of garbage": lambda path: overwrite(path, 0, b"\xa5" * 100),
+    "a header of garbage but for its first words": lambda path: overwrite(path, 16, b"\xa5" * 84),
+    "a header without our mark": lambda path: overwrite(path, 68, b"\0" * 4),
+    "a header that lets nobody write": lambda path: overwrite(path, 18, b"\xa5"),
+    "a header of unheard-of tables": lambda path: overwrite(path, 44, b"\xa5" * 4),
+    "a header of an impossible version": lambda path: overwrite(path, 60, b"\1" * 4),
     "zeros": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
     "a text": lambda path: path.write_text("this is no database\n" * 100),
     "garbage after the header": lambda path: path.write_bytes(path.read_bytes()[:100] + b"\xa5" * 30_000),
@@ -299,6 +412,30 @@ def test_damage_that_shows_later_has_all_schools_written_anew(room: Room) -> Non
     assert room.said[-1] is False
     assert len(room.aside()) == 1
     assert len(room.after()) == 60
+
+
+@pytest.mark.parametrize(
+    "damage", ["zeros", "a header without our mark", "garbage in the middle", "a header of another version"]
+)
+def test_damage_under_a_cache_shows_within_the_hour(room: Room, damage: str) -> None:
+    damages = DAMAGES | {"a header of another version": lambda path: overwrite(path, 63, b"\7")}
+    room.fill(40)
+    with room.history() as history:
+        memories = history.load()
+        assert history.flush()
+        with contextlib.closing(sqlite3.connect(room.path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        damages[damage](room.path)
+        room.said.clear()
+        for _ in range(3):
+            room.clock.pass_by(writer.VERIFY_SECONDS)
+            for name, memory in memories.items():
+                history.remember(report_of(name), memory)
+            history.remember(report_of("other"), memory_of(LOST, room.clock.wall()))
+            history.flush()
+    assert False in room.said
+    assert len(room.aside()) == 1
+    assert len(room.after()) == 41
 
 
 def test_a_file_that_is_taken_away_is_begun_anew(room: Room) -> None:

@@ -1,6 +1,8 @@
 """What lies at a path: ours, another's, damaged; the lock on it; and putting aside."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -48,13 +50,37 @@ def test_another_programs_lock_file_makes_nothing_ours(path: Path) -> None:
     assert Path(f"{path}.lock").read_text() == "1234\n"
 
 
-def test_a_database_of_another_program_stays_foreign(path: Path) -> None:
-    begin(path)
-    Lock.take(path, 0).release()
-    head = bytearray(path.read_bytes())
-    head[68:72] = b"GPKG"
-    path.write_bytes(head)
+@pytest.mark.parametrize("mark", [0, 0x47504B47])
+def test_a_database_of_another_program_stays_foreign(path: Path, mark: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {mark}")
+        connection.execute("CREATE TABLE memory (precious)")
+    lock = Lock.take(path, 0)
+    lock.write(kept=True)
+    lock.release()
     assert look(path) is Found.FOREIGN
+
+
+@pytest.mark.parametrize(("at", "content"), [(68, b"\0" * 4), (0, b"\xa5" * 100), (16, b"\xa5" * 84)])
+def test_a_file_with_our_tables_is_ours_whatever_its_header_says(path: Path, at: int, content: bytes) -> None:
+    begin(path)
+    data = bytearray(path.read_bytes())
+    data[at : at + len(content)] = content
+    path.write_bytes(data)
+    assert look(path) is Found.DAMAGED
+
+
+def test_an_empty_file_is_damaged_where_one_was_kept(path: Path) -> None:
+    path.touch()
+    lock = Lock.take(path, 0)
+    assert look(path) is Found.NOTHING
+    lock.write(kept=True)
+    lock.release()
+    assert look(path) is Found.DAMAGED
+    Lock.take(path, 0).release()
+    assert look(path) is Found.DAMAGED
+    path.unlink()
+    assert look(path) is Found.NOTHING
 
 
 def test_folders_and_pipes_are_foreign(tmp_path: Path) -> None:

@@ -97,9 +97,8 @@ def test_the_context_is_what_the_file_says(folder: Path) -> None:
 
 def test_the_example(folder: Path) -> None:
     shutil.copy(EXAMPLE, folder / "web.yml")
-    (folder / "tls").mkdir()
-    shutil.copy(folder / "a.crt", folder / "tls" / "portwatchd.crt")
-    shutil.copy(folder / "a.key", folder / "tls" / "portwatchd.key")
+    shutil.copy(folder / "a.crt", folder / "tls.crt")
+    shutil.copy(folder / "a.key", folder / "tls.key")
     access, context = read_access(folder / "web.yml")
     assert context is not None
     assert list(access.users) == ["prometheus"]
