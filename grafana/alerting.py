@@ -141,7 +141,6 @@ def template(text: str, *, policy: bool = False) -> str:
     parts = re.split(r"(\{\{.*?\}\})", text, flags=re.DOTALL)
     kept, _ = _block(parts, policy=policy)
     said = kept.replace("$value", "$values.query.Value")
-    said = re.sub(r"(Not reachable|Nicht erreichbar): \.", "", said)
     return re.sub(r"  +", " ", said).strip()
 
 

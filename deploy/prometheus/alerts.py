@@ -22,19 +22,22 @@ WITH_PROOF = (
     "$labels.school $labels.family $labels.port) }}{{ with first . }}"
 )
 PROOF = Words(
-    f' {WITH_PROOF}Verdict: {{{{ label "verdict" . }}}}, by proof: {{{{ label "proof" . }}}}.{{{{ end }}}}{{{{ end }}}}',
-    f' {WITH_PROOF}Urteil: {{{{ label "verdict" . }}}}, Beweis: {{{{ label "proof" . }}}}.{{{{ end }}}}{{{{ end }}}}',
+    f'{WITH_PROOF}Verdict: {{{{ label "verdict" . }}}}, by proof: {{{{ label "proof" . }}}}. {{{{ end }}}}{{{{ end }}}}',
+    f'{WITH_PROOF}Urteil: {{{{ label "verdict" . }}}}, Beweis: {{{{ label "proof" . }}}}. {{{{ end }}}}{{{{ end }}}}',
 )
-UNREACHED = (
-    '{{ range $i, $p := query (printf "count by (port, port_name) (portwatch_port_up{school=%q%FAMILY%} == 0)" '
-    '$labels.school) | sortByLabel "port" }}{{ if $i }}, {{ end }}'
-    '{{ label "port" $p }} ({{ label "port_name" $p }}){{ end }}'
+WITH_UNREACHED = (
+    '{{ with query (printf "count by (port, port_name) (portwatch_port_up{school=%q%FAMILY%} == 0)" '
+    '$labels.school) | sortByLabel "port" }}'
+)
+EACH_UNREACHED = '{{ range $i, $p := . }}{{ if $i }}, {{ end }}{{ label "port" $p }} ({{ label "port_name" $p }}){{ end }}. {{ end }}'
+UNREACHED = Words(
+    f"{WITH_UNREACHED}Not reachable: {EACH_UNREACHED}", f"{WITH_UNREACHED}Nicht erreichbar: {EACH_UNREACHED}"
 )
 FACTS = Words(
-    ' Host {{ $labels.host }}, profile {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
+    'Host {{ $labels.host }}, profile {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
     '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
     '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
-    ' Host {{ $labels.host }}, Profil {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
+    'Host {{ $labels.host }}, Profil {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
     '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
     '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
 )
@@ -100,7 +103,7 @@ def _whole(
 ) -> Alert:
     """Return an alert on a school, or on one of its address families."""
     family = ',family=\\"' + cause[:4] + '\\"' if cause.startswith("ipv") else ""
-    unreached = UNREACHED.replace("%FAMILY%", family)
+    unreached = Words(UNREACHED.en.replace("%FAMILY%", family), UNREACHED.de.replace("%FAMILY%", family))
     return Alert(
         name,
         cause,
@@ -110,7 +113,7 @@ def _whole(
         why,
         title,
         _plus(Words("{{ $labels.school }}: ", "{{ $labels.school }}: "), summary),
-        _plus(Words(f"Not reachable: {unreached}.", f"Nicht erreichbar: {unreached}."), FACTS),
+        _plus(unreached, FACTS),
         Words(
             "From outside nothing that these ports serve can be used.",
             "Von außen geht nichts, was diese Ports bedienen.",

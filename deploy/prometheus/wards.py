@@ -27,6 +27,7 @@ def _own(  # noqa: PLR0913, PLR0917 - the columns of a table
     why: str,
     title: Words,
     summary: Words,
+    description: Words,
     consequence: Words,
     remedy: Words,
 ) -> Alert:
@@ -40,7 +41,7 @@ def _own(  # noqa: PLR0913, PLR0917 - the columns of a table
         why,
         title,
         summary,
-        Words("", ""),
+        description,
         consequence,
         remedy,
         of_school=False,
@@ -59,6 +60,12 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             "The daemon has asked its canaries already. Sooner than the soonest alert on a school plus group_wait.",
             Words("monitor isolated", "Überwachung abgeschnitten"),
             Words("the monitor itself is cut off.", "Die Überwachung selbst ist abgeschnitten."),
+            Words(
+                "All its canaries are lost, or most schools at once. portwatch_monitor_canary_up says which canaries; try one "
+                "of them from the monitor.",
+                "Alle ihre Kanarienvögel sind verloren, oder die meisten Schulen zugleich. portwatch_monitor_canary_up sagt, "
+                "welche; probieren Sie einen von der Überwachung aus.",
+            ),
             BLIND,
             remedies.MONITOR,
         ),
@@ -73,6 +80,16 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             Words(
                 "{{ $value | humanizePercentage }} of the schools are lost, most of them since just now.",
                 "{{ $value | humanizePercentage }} der Schulen sind verloren, die meisten seit eben.",
+            ),
+            Words(
+                "The canaries answer, so the monitor is not cut off. Lost now: {{ with query (printf "
+                '"count by (diagnosis) (portwatch:school_fault:info{job=%q,instance=%q})" $labels.job $labels.instance) }}'
+                '{{ range $i, $d := . | sortByLabel "diagnosis" }}{{ if $i }}, {{ end }}{{ label "diagnosis" $d }} '
+                "{{ value $d }}{{ end }}{{ else }}see the dashboard{{ end }}. Find out what these schools share.",
+                "Die Kanarienvögel antworten, die Überwachung ist also nicht abgeschnitten. Verloren sind: {{ with query (printf "
+                '"count by (diagnosis) (portwatch:school_fault:info{job=%q,instance=%q})" $labels.job $labels.instance) }}'
+                '{{ range $i, $d := . | sortByLabel "diagnosis" }}{{ if $i }}, {{ end }}{{ label "diagnosis" $d }} '
+                "{{ value $d }}{{ end }}{{ else }}siehe Dashboard{{ end }}. Suchen Sie, was diese Schulen gemeinsam haben.",
             ),
             Words(
                 "Either the monitor's line or a provider of many schools is faulty; single schools are not told of meanwhile.",
@@ -98,6 +115,12 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
                 "the monitor cannot reach port {{ $labels.port }} anywhere.",
                 "Die Überwachung erreicht Port {{ $labels.port }} nirgends.",
             ),
+            Words(
+                "The host of monitor.controls for port {{ $labels.port }} does not answer, though the monitor is not cut off. "
+                "Try that host from another place.",
+                "Der Rechner aus monitor.controls für Port {{ $labels.port }} antwortet nicht, obwohl die Überwachung nicht "
+                "abgeschnitten ist. Probieren Sie ihn von einem anderen Ort aus.",
+            ),
             Words("This port is judged at no school.", "Dieser Port wird an keiner Schule beurteilt."),
             Words(
                 "Check that the control's host is up; then ask the hosting company to open the port (many block outgoing 25).",
@@ -114,6 +137,12 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             "A restart takes seconds, and three scrapes must fail. A daemon that hangs answers no scrape either.",
             Words("portwatchd does not answer", "portwatchd antwortet nicht"),
             Words("portwatchd cannot be scraped.", "portwatchd lässt sich nicht abfragen."),
+            Words(
+                "It does not run, hangs, or cannot be reached by Prometheus (up is 0, or there is no target). What was lost "
+                "before stays so until it can be seen again. Start it, or mend the way to it.",
+                "Es läuft nicht, hängt oder ist für Prometheus nicht erreichbar (up ist 0, oder es fehlt das Ziel). Was vorher "
+                "verloren war, bleibt es, bis man es wieder sieht. Starten Sie es, oder richten Sie den Weg dorthin.",
+            ),
             BLIND,
             ON_VM,
         ),
@@ -128,6 +157,12 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             Words(
                 f"{{{{ $value }}}} schools have had no round for {10 * interval // 60} minutes.",
                 f"{{{{ $value }}}} Schulen hatten seit {10 * interval // 60} Minuten keine Runde.",
+            ),
+            Words(
+                "portwatchd answers Prometheus, but its rounds do not end (portwatch_school_last_round_timestamp_seconds). Look "
+                "at processor and memory of the monitor, keep the journal, and restart it.",
+                "portwatchd antwortet Prometheus, aber seine Runden enden nicht (portwatch_school_last_round_timestamp_seconds). "
+                "Prüfen Sie Prozessor und Speicher der Überwachung, heben Sie das Journal auf und starten Sie neu.",
             ),
             Words(
                 "What is shown of these schools is old.",
@@ -153,6 +188,13 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
                 "{{ $value | humanizePercentage }} of the rounds are left out.",
                 "{{ $value | humanizePercentage }} der Runden werden ausgelassen.",
             ),
+            Words(
+                "A school's round is left out while the one before still runs. Where it is all schools, the monitor is too slow "
+                "for so many; where it is some, their answers are. Compare portwatch_scheduler_in_flight with concurrency.",
+                "Eine Runde wird ausgelassen, solange die vorige derselben Schule läuft. Betrifft es alle Schulen, ist die "
+                "Überwachung zu langsam für so viele; betrifft es einzelne, antworten diese langsam. Vergleichen Sie "
+                "portwatch_scheduler_in_flight mit concurrency.",
+            ),
             Words("Changes are seen later than they should be.", "Änderungen werden später bemerkt, als sie sollten."),
             Words(
                 "Give the monitor more processor, a higher concurrency or a longer interval, or split the schools (--shard).",
@@ -169,6 +211,12 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
             "Whoever edits the configuration may mend a slip first.",
             Words("configuration not loaded", "Konfiguration nicht geladen"),
             Words("the configuration could not be read.", "Die Konfiguration war nicht lesbar."),
+            Words(
+                "The last reload found a mistake in the configuration. Mend it and reload; the journal names file, line and "
+                "reason.",
+                "Das letzte Neuladen fand einen Fehler in der Konfiguration. Beheben Sie ihn und laden Sie neu; das Journal "
+                "nennt Datei, Zeile und Grund.",
+            ),
             Words("The old configuration goes on.", "Die alte Konfiguration gilt weiter."),
             Words(
                 "portwatchd config check PATH names every fault.", "portwatchd config check PFAD nennt jeden Fehler."
@@ -183,6 +231,12 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
             "A backup may lock the file for a moment.",
             Words("storage not written", "Speicher nicht beschreibbar"),
             Words("the memory over restarts cannot be written.", "Das Gedächtnis ist nicht beschreibbar."),
+            Words(
+                "The last write to the database of storage.path failed; watching goes on. The journal names the reason: a full "
+                "disk, rights, or a file system that has become read-only.",
+                "Das letzte Schreiben in die Datenbank von storage.path schlug fehl; überwacht wird weiter. Das Journal nennt "
+                "den Grund: Platte voll, Rechte, oder ein Dateisystem, das nur noch lesbar ist.",
+            ),
             Words(
                 "After a restart the history has a gap, and what was learnt is lost.",
                 "Nach einem Neustart hat der Verlauf eine Lücke, und Gelerntes ist weg.",
@@ -209,6 +263,14 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
                 "als in den letzten sechs Stunden.{{ end }}",
             ),
             Words(
+                "{{ with $labels.source }}The log says what this list would drop. If it is meant so, the next reading puts it "
+                "in force; else mend the list.{{ else }}Compare the list of schools that are watched now (/sd, /api/v1/schools) "
+                "with your own. Was it meant so, nothing is to be done.{{ end }}",
+                "{{ with $labels.source }}Das Protokoll sagt, was diese Liste streichen würde. Ist es so gemeint, gilt sie beim "
+                "nächsten Lesen; sonst bringen Sie die Liste in Ordnung.{{ else }}Vergleichen Sie die Liste der überwachten "
+                "Schulen (/sd, /api/v1/schools) mit Ihrer eigenen. War es so gemeint, ist nichts zu tun.{{ end }}",
+            ),
+            Words(
                 "Schools that have dropped out are not watched, and their alerts have ended; those of a list that is held "
                 "back are watched on until the list is read so once more.",
                 "Herausgefallene Schulen werden nicht überwacht, und ihre Meldungen sind beendet; die einer zurückgehaltenen "
@@ -229,7 +291,12 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
             "Always fires: whoever receives it raises the alarm when it stays away.",
             Words("alerting works", "die Meldekette lebt"),
             Words("Alerting works: this alert always fires.", "Die Meldekette lebt: Diese Meldung kommt immer."),
-            Words("", ""),
+            Words(
+                "Send it to a service outside the monitor that raises the alarm when it stays away: then Prometheus, "
+                "Alertmanager or the way from there is broken.",
+                "Schicken Sie sie an einen Dienst außerhalb der Überwachung, der Alarm schlägt, wenn sie ausbleibt: Dann ist "
+                "Prometheus, Alertmanager oder der Weg von dort gestört.",
+            ),
             Words("None.", "Keine."),
             Words("Nothing to do, as long as it comes.", "Nichts zu tun, solange sie kommt."),
             of_school=False,

@@ -80,7 +80,7 @@ def test_every_promised_alert_is_there_and_no_other() -> None:
 def test_every_alert_says_what_follows_and_what_to_do(name: str) -> None:
     for alert in _alerts(name):
         assert alert["labels"]["severity"] in {"critical", "warning", "info"}
-        for key in ("title", "summary", "consequence", "remedy"):
+        for key in ("title", "summary", "description", "consequence", "remedy"):
             assert alert["annotations"][key], alert["alert"]
             assert alert["annotations"][f"{key}_de"], alert["alert"]
         page = alert["annotations"]["runbook_url"].rpartition("/")[2]
@@ -155,9 +155,7 @@ def test_promtool_finds_the_alerts_as_they_should_be(path: Path) -> None:
     assert "SUCCESS" in _run("promtool", "test", "rules", path, timeout=80)
 
 
-@pytest.mark.timeout(90)
-@pytest.mark.parametrize("name", PROMISED)
-def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
+def _texts(name: str, tmp_path: Path, *more: dict[str, str]) -> dict[str, str]:
     """Ask promtool for no alert at a moment when one fires: it then shows the one that it found, with its texts."""
     content = yaml.safe_load((TESTS / f"{name}.yml").read_text())
     first = next(
@@ -167,6 +165,7 @@ def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
     )
     at = next(c["eval_time"] for c in first["promql_expr_test"] if name in str(c.get("exp_samples")))
     del first["promql_expr_test"]
+    first["input_series"] += more
     first["alert_rule_test"] = [{"alertname": name, "eval_time": at, "exp_alerts": []}]
     content |= {"rule_files": [str(RULES / "portwatch.rules.yml")], "tests": [first]}
     path = tmp_path / "texts.yml"
@@ -176,9 +175,27 @@ def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
     assert "got:[" in shown.replace(" ", "").replace("\n", ""), shown
     assert "<error" not in shown
     assert "<no value>" not in shown
-    texts = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', shown.partition("Annotations:")[2]))
-    for key in ("title", "title_de", "summary", "summary_de", "consequence", "consequence_de", "remedy", "remedy_de"):
-        assert texts[key].strip(), (key, texts)
+    return dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', shown.partition("Annotations:")[2]))
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("name", PROMISED)
+def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
+    texts = _texts(name, tmp_path)
+    for key in ("title", "summary", "description", "consequence", "remedy"):
+        for said in (texts[key], texts[f"{key}_de"]):
+            assert said == said.strip() != "", (key, texts)
+
+
+def test_a_lost_school_is_described_with_its_ports_where_they_are_known(tmp_path: Path) -> None:
+    ports = (
+        'portwatch_port_up{job="portwatchd",instance="mon:10052",school="gym",family="ipv4",port="25",port_name="smtp"}'
+    )
+    texts = _texts("PortwatchDNSFailed", tmp_path, {"series": ports, "values": "0x99"})
+    assert texts["description"].startswith("Not reachable: 25 (smtp). Host gym.example.org, profile iserv.")
+    texts = _texts("PortwatchDNSFailed", tmp_path)
+    assert texts["description"].startswith("Host gym.example.org, profile iserv.")
+    assert texts["description_de"].startswith("Host gym.example.org, Profil iserv.")
 
 
 ROUTES = {
