@@ -27,7 +27,11 @@ BOARDS = {
     "portwatch-monitor": ("portwatch-monitor", "Sees the outside, over time"),
 }
 """The dashboard and the panel that show what a group's alerts are about."""
-BOARDS_OF_ALERTS = {"PortwatchMassOutage": ("portwatch-fleet", "Schools that are not well, by diagnosis")}
+BOARDS_OF_ALERTS = {
+    "PortwatchMassOutage": ("portwatch-fleet", "Schools that are not well, by diagnosis"),
+    "PortwatchMonitorIsolated": BOARDS["portwatch-monitor"],
+    "PortwatchDown": BOARDS["portwatch-monitor"],
+}
 Json = dict[str, Any]
 
 

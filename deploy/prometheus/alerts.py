@@ -87,7 +87,6 @@ class Alert:
     description: Words = NONE
     consequence: Words = NONE
     remedy: Words = NONE
-    of_school: bool = True
 
 
 def _fill(words: Words, what: Words) -> Words:
@@ -195,9 +194,9 @@ def school_alerts(critical: str) -> list[Alert]:
             "PortwatchAllForwardsLost",
             "all_forwards_lost",
             "critical",
-            "1m",
-            "The daemon has confirmed it already, and a forward does not come back by itself. One minute is what the "
-            "monitor needs to see that it is the masses.",
+            "2m",
+            "The daemon has confirmed it already, and a forward does not come back by itself. Two minutes: a round, a scrape "
+            "and an evaluation are what it takes to see that it is the masses.",
             Words("all forwards lost", "alle Weiterleitungen fehlen"),
             s.ALL_LOST,
             r.ALL_LOST,

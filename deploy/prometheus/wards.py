@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from alerts import Alert
 from faults import DAEMON
+from quiet import MASS, MASS_AGREED, MASS_ALONE
 
 from portwatchd.diagnosis.words import remedies
 from portwatchd.model import Words
@@ -15,7 +18,7 @@ ON_VM = Words(
     "On the monitor: systemctl status portwatchd, journalctl -u portwatchd.",
     "Auf der Überwachung: systemctl status portwatchd, journalctl -u portwatchd.",
 )
-BLIND = Words("No school is judged meanwhile.", "Solange wird keine Schule beurteilt.")
+NO_SCHOOL = Words("No school is judged meanwhile.", "Solange wird keine Schule beurteilt.")
 
 
 def _own(  # noqa: PLR0913, PLR0917 - the columns of a table
@@ -44,8 +47,33 @@ def _own(  # noqa: PLR0913, PLR0917 - the columns of a table
         description,
         consequence,
         remedy,
-        of_school=False,
     )
+
+
+def mass_alerts(alone: Alert) -> tuple[Alert, Alert]:
+    """Return the outage of the masses as two monitors see it, and as only one of them does; `alone` is that of one monitor."""
+    lost = "{{ $value | humanizePercentage }}"
+    both = replace(
+        alone,
+        rules=(("critical", MASS_AGREED),),
+        summary=Words(
+            f"Two monitors see it: {lost} of the schools are lost, most of them since just now.",
+            f"Zwei Überwachungen sehen es: {lost} der Schulen sind verloren, die meisten seit eben.",
+        ),
+        description=Words(
+            "Both monitors see the outside, so it is a provider of many schools, or something that they all share. The "
+            "dashboard shows the districts.",
+            "Beide Überwachungen sehen die Außenwelt; es ist also ein Anbieter vieler Schulen oder etwas, das sie alle "
+            "gemeinsam haben. Das Dashboard zeigt die Bezirke.",
+        ),
+    )
+    one = replace(
+        alone,
+        rules=(("critical", MASS_ALONE),),
+        wait="2m",
+        why="The other monitor has rounds of its own, and may see the same a minute later.",
+    )
+    return both, one
 
 
 def own_alerts(job: str, interval: int) -> list[Alert]:
@@ -66,13 +94,13 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
                 "Alle ihre Kanarienvögel sind verloren, oder die meisten Schulen zugleich. portwatch_monitor_canary_up sagt, "
                 "welche; probieren Sie einen von der Überwachung aus.",
             ),
-            BLIND,
+            NO_SCHOOL,
             remedies.MONITOR,
         ),
         _own(
             "PortwatchMassOutage",
             "critical",
-            "portwatch:mass_outage:ratio",
+            MASS,
             "0s",
             "5m",
             "At once: it must be there before the alerts on the single schools are, to keep them quiet.",
@@ -143,7 +171,7 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
                 "Es läuft nicht, hängt oder ist für Prometheus nicht erreichbar (up ist 0, oder es fehlt das Ziel). Was vorher "
                 "verloren war, bleibt es, bis man es wieder sieht. Starten Sie es, oder richten Sie den Weg dorthin.",
             ),
-            BLIND,
+            NO_SCHOOL,
             ON_VM,
         ),
         _own(
@@ -299,6 +327,5 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
             ),
             Words("None.", "Keine."),
             Words("Nothing to do, as long as it comes.", "Nichts zu tun, solange sie kommt."),
-            of_school=False,
         ),
     ]

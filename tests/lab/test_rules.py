@@ -221,22 +221,26 @@ def test_notifications_take_their_route(who: str) -> None:
     _run(*argv, f"--verify.receivers={receivers}", *given)
 
 
-def test_inhibitions_rest_on_labels_that_are_always_there() -> None:
-    rules = yaml.safe_load((AM / "alertmanager.yml").read_text())["inhibit_rules"]
-    ports = {"PortwatchCertificateInvalid", "PortwatchCertificateExpiring", "PortwatchCertificateRenewalOverdue"}
-    for rule in rules:
-        assert rule["equal"][:3] == ["monitor", "job", "instance"]
-        rest = set(rule["equal"][3:])
-        if "port" in rest:
-            assert any(name in str(rule["source_matchers"]) for name in ports)
-        assert rest <= {"school", "family", "port"}
+def test_inhibitions_rest_on_labels_that_are_always_there_and_stay_within_one_notification() -> None:
+    content = yaml.safe_load((AM / "alertmanager.yml").read_text())
     causes = {
-        alert["labels"]["cause"] for name in ("portwatch.rules.yml", "quorum.rules.yml") for alert in _alerts(name)
+        alert["alert"]: alert["labels"]["cause"]
+        for name in ("portwatch.rules.yml", "quorum.rules.yml")
+        for alert in _alerts(name)
     }
+    grouped = set(content["route"]["group_by"]) - {"cause"}
+    for rule in content["inhibit_rules"]:
+        assert rule["equal"] == ["monitor", "job", "instance", "school", "family", "port"]
+        assert grouped <= set(rule["equal"])
+        named = {
+            name
+            for matchers in (rule["source_matchers"], rule["target_matchers"])
+            for names in re.findall(r'alertname=~?"([^"]*)"', str(matchers))
+            for name in names.split("|")
+        }
+        assert {causes[name] for name in named} == {"certificate"}, "a notification is of one cause"
     for named in re.findall(r'cause!?=~?"([^"]*)"', (AM / "alertmanager.yml").read_text()):
-        assert set(named.split("|")) <= causes
-    for named in re.findall(r'alertname=~?"([^"]*)"', (AM / "alertmanager.yml").read_text()):
-        assert set(named.split("|")) <= set(PROMISED)
+        assert set(named.split("|")) <= set(causes.values())
 
 
 GROUP = {
