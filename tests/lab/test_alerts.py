@@ -80,6 +80,7 @@ def _one_notification(watched: Watched, began: float, seconds: float, name: str,
     assert hook["status"] == "firing"
     assert {alert["labels"]["alertname"] for alert in hook["alerts"]} == {name}
     assert f"deploy/runbooks/{name}.md" in first["text"]
+    assert "/d/portwatch-" in first["text"]
     return f"{first['subject']}\n{first['text']}"
 
 
@@ -112,6 +113,7 @@ def test_a_lost_forward_is_told_with_its_consequence_and_its_remedy_and_its_end_
         "forward_lost, by proof: hop",
         "phone: 0431 123",
         "gym-nord.example.org",
+        "/d/portwatch-school?var-school=gym-nord\n",
     ):
         assert words in told
     (german,) = watched.alerting.mails(CONTACT, began)

@@ -78,11 +78,16 @@ def test_every_promised_alert_is_there_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", ["portwatch.rules.yml", "quorum.rules.yml"])
 def test_every_alert_says_what_follows_and_what_to_do(name: str) -> None:
+    uids = {json.loads(path.read_text())["uid"] for path in (DEPLOY.parent / "grafana" / "dashboards").iterdir()}
     for alert in _alerts(name):
         assert alert["labels"]["severity"] in {"critical", "warning", "info"}
         for key in ("title", "summary", "description", "consequence", "remedy"):
             assert alert["annotations"][key], alert["alert"]
             assert alert["annotations"][f"{key}_de"], alert["alert"]
+        board, _, variable = alert["annotations"]["dashboard_url"].partition("?")
+        assert board.removeprefix("http://localhost:3000/d/") in uids
+        assert (variable == "var-school={{ $labels.school | urlquery }}") == board.endswith("/portwatch-school")
+        assert board.endswith("/portwatch-school") == ("$labels.school" in alert["annotations"]["summary"])
         page = alert["annotations"]["runbook_url"].rpartition("/")[2]
         assert page == f"{alert['alert']}.md"
         assert (DEPLOY / "runbooks" / page).read_text().startswith(f"# {alert['alert']}\n")
@@ -129,7 +134,8 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
         "schools: [{name: gym, host: gym.example.org}]\n"
     )
     _run(sys.executable, RULES / "build.py", "--config", config, "--labels", "region", "--critical", "vpn,https",
-         "--runbooks", "https://wiki.example.org/", "--output", tmp_path)  # fmt: skip
+         "--runbooks", "https://wiki.example.org/", "--grafana", "https://grafana.example.org/",
+         "--output", tmp_path)  # fmt: skip
     rules = yaml.safe_load((tmp_path / "portwatch.rules.yml").read_text())
     flat = [rule for group in rules["groups"] for rule in group["rules"]]
     words = [rule["labels"] for rule in flat if rule.get("record") == "portwatch:service_words:info"]
@@ -140,6 +146,7 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
     text = (tmp_path / "portwatch.rules.yml").read_text()
     assert "group_left (host, profile, region) portwatch_school_info" in text
     assert "https://wiki.example.org/PortwatchForwardLost.md" in text
+    assert "https://grafana.example.org/d/portwatch-school?var-school=" in text
     assert 'port_name=~"vpn|https"' in text
     _run("promtool", "check", "rules", tmp_path / "portwatch.rules.yml", tmp_path / "quorum.rules.yml")
 
@@ -185,6 +192,7 @@ def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
     for key in ("title", "summary", "description", "consequence", "remedy"):
         for said in (texts[key], texts[f"{key}_de"]):
             assert said == said.strip() != "", (key, texts)
+    assert texts["dashboard_url"].endswith("?var-school=gym") == texts["summary"].startswith("gym: ")
 
 
 def test_a_lost_school_is_described_with_its_ports_where_they_are_known(tmp_path: Path) -> None:
@@ -263,6 +271,7 @@ GROUP = {
                 "consequence_de": "Die Schule empfängt keine E-Mails.",
                 "remedy": "Forward it again.",
                 "remedy_de": "Leiten Sie es wieder weiter.",
+                "dashboard_url": "https://grafana.example.org/d/portwatch-school?var-school=gym-nord",
                 "runbook_url": "https://example.org/PortwatchForwardLost.md",
             },
             "startsAt": "2026-01-01T10:00:00Z",
@@ -301,10 +310,12 @@ def test_a_group_is_told_in_plain_text_and_in_html(lang: str, tmp_path: Path) ->
     text = rendered("text")
     assert text.count(remedy) == 1, "the remedy of several ports is told once"
     assert text.count("PortwatchForwardLost.md") == 1
+    assert text.count("Dashboard: https://grafana.example.org/d/portwatch-school?var-school=gym-nord\n") == 1
     assert well in text
     html = rendered("html", "html")
     assert "<b>." not in html, "what comes from outside is escaped"
     assert "ZgotmplZ" not in html
+    assert '<a href="https://grafana.example.org/d/portwatch-school?var-school=gym-nord">Dashboard</a>' in html
     assert remedy.partition(": ")[2] in html
 
 
