@@ -210,7 +210,11 @@ ROUTES = {
     "Watchdog": ("deadman", {"alertname": "Watchdog", "severity": "info", "cause": "watchdog"}),
     "the monitor": ("mail", {"alertname": "PortwatchDown", "cause": "monitor", "severity": "critical"}),
     "a school": ("mail", {"school": "gym", "cause": "line_down", "severity": "critical"}),
-    "a district": ("district-nord", {"school": "gym", "cause": "line_down", "district": "nord"}),
+    "a district": ("district-nord,mail", {"school": "gym", "cause": "line_down", "district": "nord"}),
+    "a contact in a district": (
+        "district-nord,contact,mail",
+        {"school": "gym", "cause": "line_down", "district": "nord", "contact": "it@gym.example.org"},
+    ),
     "a contact": ("contact,mail", {"school": "gym", "cause": "line_down", "contact": "it@gym.example.org"}),
     "no address": ("mail", {"school": "gym", "cause": "line_down", "contact": "Frau Meier"}),
     "what can wait": ("mail", {"school": "gym", "cause": "policy_violated", "district": "nord"}),
