@@ -291,12 +291,13 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
                 "als in den letzten sechs Stunden.{{ end }}",
             ),
             Words(
-                "{{ with $labels.source }}The log says what this list would drop. If it is meant so, the next reading puts it "
-                "in force; else mend the list.{{ else }}Compare the list of schools that are watched now (/sd, /api/v1/schools) "
-                "with your own. Was it meant so, nothing is to be done.{{ end }}",
-                "{{ with $labels.source }}Das Protokoll sagt, was diese Liste streichen würde. Ist es so gemeint, gilt sie beim "
-                "nächsten Lesen; sonst bringen Sie die Liste in Ordnung.{{ else }}Vergleichen Sie die Liste der überwachten "
-                "Schulen (/sd, /api/v1/schools) mit Ihrer eigenen. War es so gemeint, ist nichts zu tun.{{ end }}",
+                "{{ with $labels.source }}The schools that this list no longer names are watched on. If it is meant so, the "
+                "next reading puts it in force; else mend the list.{{ else }}Compare the schools that are watched now (/sd, "
+                "/api/v1/schools) with your own list. Was it meant so, nothing is to be done.{{ end }}",
+                "{{ with $labels.source }}Die Schulen, die diese Liste nicht mehr nennt, werden weiter überwacht. Ist es so "
+                "gemeint, gilt sie beim nächsten Lesen; sonst bringen Sie die Liste in Ordnung.{{ else }}Vergleichen Sie die "
+                "überwachten Schulen (/sd, /api/v1/schools) mit Ihrer eigenen Liste. War es so gemeint, ist nichts zu "
+                "tun.{{ end }}",
             ),
             Words(
                 "Schools that have dropped out are not watched, and their alerts have ended; those of a list that is held "
@@ -305,9 +306,12 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
                 "Liste werden weiter überwacht, bis die Liste noch einmal so gelesen wird.",
             ),
             Words(
-                "Check the lists of schools and the service discovery; portwatchd config show PATH says what is read.",
-                "Prüfen Sie die Listen der Schulen und die Service-Discovery; portwatchd config show PFAD sagt, was gelesen "
-                "wird.",
+                "Look at the lists of schools. Who is watched, discovered schools too, is on /sd and /api/v1/schools; the "
+                "journal tells of each list that could not be read or is held back; portwatchd config show PATH names only "
+                "the schools of the configuration and of its school_files.",
+                "Prüfen Sie die Listen der Schulen. Wer überwacht wird, auch gefundene Schulen, steht unter /sd und "
+                "/api/v1/schools; das Journal nennt jede Liste, die nicht lesbar war oder zurückgehalten wird; portwatchd "
+                "config show PFAD nennt nur die Schulen der Konfiguration und ihrer school_files.",
             ),
         ),
         Alert(

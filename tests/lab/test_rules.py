@@ -103,6 +103,14 @@ def test_every_runbook_belongs_to_an_alert() -> None:
     assert {page.stem for page in (DEPLOY / "runbooks").glob("*.md")} == alerts
 
 
+def test_whoever_misses_schools_is_led_to_where_discovered_ones_are_shown() -> None:
+    (dropped,) = (alert for alert in _alerts() if alert["alert"] == "PortwatchSchoolsDropped")
+    page = (DEPLOY / "runbooks" / "PortwatchSchoolsDropped.md").read_text()
+    for said in (dropped["annotations"]["remedy"], dropped["annotations"]["remedy_de"], page):
+        assert "/sd" in said
+        assert "config show" in said
+
+
 def test_every_metric_and_label_is_in_the_catalogue() -> None:
     rules = [*_rules(), *_rules("quorum.rules.yml")]
     recorded = {rule["record"] for rule in rules if "record" in rule}
