@@ -159,6 +159,33 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
     _run("promtool", "check", "rules", tmp_path / "portwatch.rules.yml", tmp_path / "quorum.rules.yml")
 
 
+def _installed(readme: Path) -> dict[str, set[Path]]:
+    """Return what the steps of a README copy, by the folder that it is copied to."""
+    copied: dict[str, set[Path]] = {}
+    for files, folder in re.findall(r"^install -m 644 (.+?) +(/\S+/)(?: +#.*)?$", readme.read_text(), re.MULTILINE):
+        for pattern in files.split():
+            found = set(DEPLOY.parent.glob(pattern))
+            assert found, f"{readme}: {pattern} is not there"
+            copied.setdefault(folder, set()).update(found)
+    return copied
+
+
+def test_what_the_steps_copy_is_whole_and_accepted_where_it_is_put(tmp_path: Path) -> None:
+    copied = _installed(RULES / "README.md")
+    assert set(copied) == {"/etc/prometheus/"}
+    for path in copied["/etc/prometheus/"]:
+        (tmp_path / path.name).write_text(path.read_text())
+    assert "1 rule files found" in _run("promtool", "check", "config", tmp_path / "prometheus.yml")
+    assert "SUCCESS" in _run("amtool", "check-config", tmp_path / "alertmanager.yml")
+    assert {path.name for path in copied["/etc/prometheus/"]} >= {path.name for path in AM.iterdir()}
+
+
+def test_the_steps_copy_every_file_that_grafana_takes() -> None:
+    grafana = DEPLOY.parent / "grafana"
+    copied = {path for paths in _installed(grafana / "README.md").values() for path in paths}
+    assert copied == {*grafana.glob("dashboards/*.json"), *grafana.glob("provisioning/*/*.yml")}
+
+
 @pytest.mark.parametrize("name", ["prometheus.yml", "prometheus.quorum.yml"])
 def test_promtool_accepts_the_examples_and_the_rules(name: str) -> None:
     assert "SUCCESS" in _run("promtool", "check", "config", "--lint-fatal", RULES / name)
