@@ -12,6 +12,7 @@ from portwatchd.diagnosis.words import remedies, sentences
 from portwatchd.model import Policy, Words
 
 NONE = Words("", "")
+KEPT = "Kept for two rounds: what comes back for one and goes again is told once."
 FAMILY_NAME = '{{ if eq $labels.family "ipv6" }}IPv6{{ else }}IPv4{{ end }}'
 ONE_PORT = f"{{{{ $labels.port }}}} ({{{{ $labels.port_name }}}}, {FAMILY_NAME})"
 THESE = Words("the ports named here", "die genannten Ports")
@@ -109,7 +110,7 @@ def _whole(
         ((severity, f'portwatch:school_fault:info{{diagnosis="{cause}"}}'),),
         wait,
         "2m",
-        why,
+        f"{why} {KEPT}",
         title,
         _plus(Words("{{ $labels.school }}: ", "{{ $labels.school }}: "), summary),
         _plus(unreached, FACTS),
@@ -142,7 +143,7 @@ def _ports(
         ),
         wait,
         "2m",
-        why,
+        f"{why} {KEPT}",
         _plus(Words(f"{ONE_PORT} ", f"{ONE_PORT} "), title),
         _plus(
             Words("{{ $labels.school }}: ", "{{ $labels.school }}: "),
@@ -408,8 +409,9 @@ def _certificate_alerts(critical: str) -> list[Alert]:
                 ("warning", "portwatch:certificate:not_after - time() > 0 < 7 * 86400"),
             ),
             "1h",
-            "20m",
-            "Days matter here, not minutes: an hour lets a renewal that is under way come through. Kept as a broken policy.",
+            "30m",
+            "Days matter here, not minutes: an hour lets a renewal that is under way come through. Kept until the audit that finds "
+            "it run out has made PortwatchCertificateInvalid of it: it must not be told as mended between the two.",
             Words(f"{ONE_PORT} certificate expires", f"{ONE_PORT} Zertifikat läuft ab"),
             Words(
                 f"{{{{ $labels.school }}}}: the certificate on {ONE_PORT} runs out in {left}.",
@@ -457,7 +459,8 @@ def disagreement(labels: str) -> Alert:
         ),
         "15m",
         "5m",
-        "Each monitor has rounds of its own: a change reaches them minutes apart. An audit later they should agree.",
+        "Each monitor has rounds of its own: a change reaches them minutes apart. An audit later they should agree. Kept for a "
+        "few rounds: whoever agrees for one does not agree yet.",
         Words("monitors disagree", "Überwachungen uneins"),
         Words(
             "{{ $labels.school }}: the monitors judge the school differently.",

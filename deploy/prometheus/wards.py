@@ -85,7 +85,7 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             "portwatch_monitor_isolated == 1",
             "1m",
             "2m",
-            "The daemon has asked its canaries already. Sooner than the soonest alert on a school plus group_wait.",
+            "The daemon has asked its canaries already. While it waits, it hushes the schools. Kept until every school has been asked anew.",
             Words("monitor isolated", "Überwachung abgeschnitten"),
             Words("the monitor itself is cut off.", "Die Überwachung selbst ist abgeschnitten."),
             Words(
@@ -103,7 +103,7 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             MASS,
             "0s",
             "5m",
-            "At once: it must be there before the alerts on the single schools are, to keep them quiet.",
+            "At once: it must be there before the alerts on the single schools are, to keep them quiet. Kept for some rounds: the schools do not all come back in one.",
             Words("many schools lost at once", "viele Schulen zugleich verloren"),
             Words(
                 "{{ $value | humanizePercentage }} of the schools are lost, most of them since just now.",
@@ -137,7 +137,7 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             f"portwatch_monitor_control_up == 0\nunless on ({DAEMON}) portwatch_monitor_isolated == 1",
             "5m",
             "5m",
-            "The host that the control asks may restart, too.",
+            "The host that the control asks may restart, too. Kept as long, for the same reason.",
             Words("port {{ $labels.port }} blocked here", "Port {{ $labels.port }} hier gesperrt"),
             Words(
                 "the monitor cannot reach port {{ $labels.port }} anywhere.",
@@ -162,7 +162,7 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             f'up{{job="{job}"}} == 0\nor absent(up{{job="{job}"}})',
             "1m",
             "2m",
-            "A restart takes seconds, and three scrapes must fail. A daemon that hangs answers no scrape either.",
+            "A restart takes seconds, and three scrapes must fail. A daemon that hangs answers no scrape either. Kept until every school has been asked anew.",
             Words("portwatchd does not answer", "portwatchd antwortet nicht"),
             Words("portwatchd cannot be scraped.", "portwatchd lässt sich nicht abfragen."),
             Words(
@@ -180,7 +180,7 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             f"count by ({DAEMON}) (time() - portwatch_school_last_round_timestamp_seconds > {10 * interval}) > 0",
             "5m",
             "2m",
-            "Ten intervals without a round, and five minutes more: a reload or a long sweep of a range is over by then.",
+            "Ten intervals without a round, and five minutes more: a reload or a long sweep of a range is over by then. Kept for two rounds: one is no recovery.",
             Words("rounds do not come", "Runden bleiben aus"),
             Words(
                 f"{{{{ $value }}}} schools have had no round for {10 * interval // 60} minutes.",
@@ -210,7 +210,7 @@ rate(portwatch_scheduler_rounds_skipped_total[15m])
 and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10""",
             "15m",
             "15m",
-            "Single rounds are skipped where a school is slow; one in twenty over half an hour is load. At least ten, for a small fleet has few rounds.",
+            "Single rounds are skipped where a school is slow; one in twenty over half an hour is load. At least ten, for a small fleet has few rounds. Kept for as long as the rate looks back.",
             Words("rounds skipped", "Runden ausgelassen"),
             Words(
                 "{{ $value | humanizePercentage }} of the rounds are left out.",
@@ -236,7 +236,7 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
             "portwatch_config_last_reload_successful == 0",
             "5m",
             "0s",
-            "Whoever edits the configuration may mend a slip first.",
+            "Whoever edits the configuration may mend a slip first. Not kept: a reload that succeeds is the end.",
             Words("configuration not loaded", "Konfiguration nicht geladen"),
             Words("the configuration could not be read.", "Die Konfiguration war nicht lesbar."),
             Words(
@@ -256,7 +256,7 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
             "portwatch_storage_ok == 0",
             "5m",
             "5m",
-            "A backup may lock the file for a moment.",
+            "A backup may lock the file for a moment. Kept for some writes: one that succeeds is not the end.",
             Words("storage not written", "Speicher nicht beschreibbar"),
             Words("the memory over restarts cannot be written.", "Das Gedächtnis ist nicht beschreibbar."),
             Words(
@@ -280,7 +280,7 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
             "portwatch_schools < 0.9 * max_over_time(portwatch_schools[6h]) or portwatch_discovery_held_back > 0",
             "10m",
             "0s",
-            "Time to reload a list that was written halfway. It ends by itself after six hours: then the list is meant so.",
+            "Time to reload a list that was written halfway. It ends by itself after six hours: then the list is meant so. Not kept: the schools are back, or are not.",
             Words("fewer schools", "weniger Schulen"),
             Words(
                 "{{ with $labels.source }}The list {{ . }} has lost more than half of its schools and is held back: "
