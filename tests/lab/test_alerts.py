@@ -113,7 +113,7 @@ def test_a_lost_forward_is_told_with_its_consequence_and_its_remedy_and_its_end_
         "forward_lost, by proof: hop",
         "phone: 0431 123",
         "gym-nord.example.org",
-        "/d/portwatch-school?var-school=gym-nord\n",
+        "Dashboard: http://localhost:3000/d/portwatch-school?var-school=gym-nord",
     ):
         assert words in told
     (german,) = watched.alerting.mails(CONTACT, began)
