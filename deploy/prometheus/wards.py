@@ -91,8 +91,8 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
             Words(
                 "All its canaries are lost, or most schools at once. portwatch_monitor_canary_up says which canaries; try one "
                 "of them from the monitor.",
-                "Alle ihre Kanarienvögel sind verloren, oder die meisten Schulen zugleich. portwatch_monitor_canary_up sagt, "
-                "welche; probieren Sie einen von der Überwachung aus.",
+                "Alle Rechner aus monitor.canaries sind verloren, oder die meisten Schulen zugleich. portwatch_monitor_canary_up "
+                "sagt, welche; probieren Sie einen von der Überwachung aus.",
             ),
             NO_SCHOOL,
             remedies.MONITOR,
@@ -110,11 +110,11 @@ def own_alerts(job: str, interval: int) -> list[Alert]:
                 "{{ $value | humanizePercentage }} der Schulen sind verloren, die meisten seit eben.",
             ),
             Words(
-                "The canaries answer, so the monitor is not cut off. Lost now: {{ with query (printf "
+                "As far as the monitor can see, it is not cut off itself. Lost now: {{ with query (printf "
                 '"count by (diagnosis) (portwatch:school_fault:info{job=%q,instance=%q})" $labels.job $labels.instance) }}'
                 '{{ range $i, $d := . | sortByLabel "diagnosis" }}{{ if $i }}, {{ end }}{{ label "diagnosis" $d }} '
                 "{{ value $d }}{{ end }}{{ else }}see the dashboard{{ end }}. Find out what these schools share.",
-                "Die Kanarienvögel antworten, die Überwachung ist also nicht abgeschnitten. Verloren sind: {{ with query (printf "
+                "Soweit die Überwachung sehen kann, ist sie nicht selbst abgeschnitten. Verloren sind: {{ with query (printf "
                 '"count by (diagnosis) (portwatch:school_fault:info{job=%q,instance=%q})" $labels.job $labels.instance) }}'
                 '{{ range $i, $d := . | sortByLabel "diagnosis" }}{{ if $i }}, {{ end }}{{ label "diagnosis" $d }} '
                 "{{ value $d }}{{ end }}{{ else }}siehe Dashboard{{ end }}. Suchen Sie, was diese Schulen gemeinsam haben.",
