@@ -333,6 +333,26 @@ SAID = {
 }
 
 
+def test_shards_that_are_cut_off_together_are_one_notification_that_says_it_once(tmp_path: Path) -> None:
+    routes = yaml.safe_load((AM / "alertmanager.yml").read_text())["route"]["routes"]
+    assert [one["group_by"] for one in routes if one["matchers"] == ['cause="monitor"']] == [["monitor", "alertname"]]
+    alert = {
+        "status": "firing",
+        "labels": {"severity": "critical"},
+        "annotations": {"title": "monitor isolated", "title_de": "Überwachung abgeschnitten"},
+    }
+    data = tmp_path / "group.json"
+    data.write_text(json.dumps(GROUP | {"groupLabels": {}, "commonLabels": {}, "alerts": [alert] * 6}))
+    for lang, subject in (
+        ("en", "[CRITICAL] portwatchd: monitor isolated"),
+        ("de", "[KRITISCH] portwatchd: Überwachung abgeschnitten"),
+    ):
+        assert _run(
+            "amtool", "template", "render", f"--template.glob={AM / 'portwatch.*.tmpl'}",
+            f"--template.data={data}", f'--template.text={{{{ template "portwatch.{lang}.subject" . }}}}',
+        ).strip() == subject  # fmt: skip
+
+
 @pytest.mark.parametrize("lang", SAID)
 def test_a_group_is_told_in_plain_text_and_in_html(lang: str, tmp_path: Path) -> None:
     data = tmp_path / "group.json"
