@@ -27,7 +27,11 @@ BOARDS = {
     "portwatch-monitor": ("portwatch-monitor", "Sees the outside, over time"),
 }
 """The dashboard and the panel that show what a group's alerts are about."""
-BOARDS_OF_ALERTS = {"PortwatchMassOutage": ("portwatch-fleet", "Schools that are not well, by diagnosis")}
+BOARDS_OF_ALERTS = {
+    "PortwatchMassOutage": ("portwatch-fleet", "Schools that are not well, by diagnosis"),
+    "PortwatchMonitorIsolated": BOARDS["portwatch-monitor"],
+    "PortwatchDown": BOARDS["portwatch-monitor"],
+}
 Json = dict[str, Any]
 
 
@@ -141,7 +145,6 @@ def template(text: str, *, policy: bool = False) -> str:
     parts = re.split(r"(\{\{.*?\}\})", text, flags=re.DOTALL)
     kept, _ = _block(parts, policy=policy)
     said = kept.replace("$value", "$values.query.Value")
-    said = re.sub(r"(Not reachable|Nicht erreichbar): \.", "", said)
     return re.sub(r"  +", " ", said).strip()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard
 
-from portwatchd.metrics import families
+from portwatchd.metrics import families, operation
 
 from .fleet import SCHOOL_LINK
 from .parts import (
@@ -28,6 +28,15 @@ from .words import GREEN, HOLDS, ORANGE, RED
 
 UID = "portwatch-monitor"
 SEEN = Looks(width=8, height=8, mappings=(HOLDS,), thresholds=((None, RED), (1, GREEN)), maximum=1)
+
+LISTS = (
+    ("min", operation.DISCOVERY_OK, ""),
+    ("max", operation.DISCOVERY_SUCCESS_AT, " * 1000"),
+    ("max", operation.DISCOVERY_SCHOOLS, ""),
+    ("max", operation.DISCOVERY_REFUSED, ""),
+    ("max", operation.DISCOVERY_HELD_BACK, ""),
+)
+"""What is shown of a list of schools, a column each."""
 
 
 def lag(family: families.MetricFamily, quantile: float) -> str:
@@ -255,6 +264,32 @@ def build(runbooks: str) -> dashboard.Dashboard:
                     "Value #B": Column("Configuration read", unit="dateTimeFromNow"),
                 },
                 looks=Looks(width=12, height=8, minimum=None),
+            ),
+        )
+        .with_panel(
+            rows(
+                "Lists of schools",
+                "Lists that file and HTTP service discovery bring. Held back: schools that a new list would drop, more "
+                "than half; it waits for the next one.",
+                [
+                    Query(f"{how} by (job, instance, source) ({select(family)}){factor}")
+                    for how, family, factor in LISTS
+                ],
+                {
+                    "source": Column("List"),
+                    "instance": Column("Instance"),
+                    "Value #A": Column("Read", mapping=HOLDS, thresholds=((None, RED), (1, GREEN)), filled=True),
+                    "Value #B": Column("Last read", unit="dateTimeFromNow"),
+                    "Value #C": Column("Schools"),
+                    "Value #D": Column("Refused", thresholds=FEW_IS_WELL, filled=True),
+                    "Value #E": Column(
+                        "Held back",
+                        thresholds=NONE_IS_WELL,
+                        filled=True,
+                        link=("The runbook", "${runbooks}/PortwatchSchoolsDropped.md"),
+                    ),
+                },
+                looks=Looks(width=24, height=7, minimum=None, none="no lists"),
             ),
         ),
     )

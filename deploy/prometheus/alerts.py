@@ -12,6 +12,7 @@ from portwatchd.diagnosis.words import remedies, sentences
 from portwatchd.model import Policy, Words
 
 NONE = Words("", "")
+KEPT = "Kept for two rounds: what comes back for one and goes again is told once."
 FAMILY_NAME = '{{ if eq $labels.family "ipv6" }}IPv6{{ else }}IPv4{{ end }}'
 ONE_PORT = f"{{{{ $labels.port }}}} ({{{{ $labels.port_name }}}}, {FAMILY_NAME})"
 THESE = Words("the ports named here", "die genannten Ports")
@@ -22,19 +23,22 @@ WITH_PROOF = (
     "$labels.school $labels.family $labels.port) }}{{ with first . }}"
 )
 PROOF = Words(
-    f' {WITH_PROOF}Verdict: {{{{ label "verdict" . }}}}, by proof: {{{{ label "proof" . }}}}.{{{{ end }}}}{{{{ end }}}}',
-    f' {WITH_PROOF}Urteil: {{{{ label "verdict" . }}}}, Beweis: {{{{ label "proof" . }}}}.{{{{ end }}}}{{{{ end }}}}',
+    f'{WITH_PROOF}Verdict: {{{{ label "verdict" . }}}}, by proof: {{{{ label "proof" . }}}}. {{{{ end }}}}{{{{ end }}}}',
+    f'{WITH_PROOF}Urteil: {{{{ label "verdict" . }}}}, Beweis: {{{{ label "proof" . }}}}. {{{{ end }}}}{{{{ end }}}}',
 )
-UNREACHED = (
-    '{{ range $i, $p := query (printf "count by (port, port_name) (portwatch_port_up{school=%q%FAMILY%} == 0)" '
-    '$labels.school) | sortByLabel "port" }}{{ if $i }}, {{ end }}'
-    '{{ label "port" $p }} ({{ label "port_name" $p }}){{ end }}'
+WITH_UNREACHED = (
+    '{{ with query (printf "count by (port, port_name) (portwatch_port_up{school=%q%FAMILY%} == 0)" '
+    '$labels.school) | sortByLabel "port" }}'
+)
+EACH_UNREACHED = '{{ range $i, $p := . }}{{ if $i }}, {{ end }}{{ label "port" $p }} ({{ label "port_name" $p }}){{ end }}. {{ end }}'
+UNREACHED = Words(
+    f"{WITH_UNREACHED}Not reachable: {EACH_UNREACHED}", f"{WITH_UNREACHED}Nicht erreichbar: {EACH_UNREACHED}"
 )
 FACTS = Words(
-    ' Host {{ $labels.host }}, profile {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
+    'Host {{ $labels.host }}, profile {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
     '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
     '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
-    ' Host {{ $labels.host }}, Profil {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
+    'Host {{ $labels.host }}, Profil {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
     '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
     '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
 )
@@ -84,7 +88,6 @@ class Alert:
     description: Words = NONE
     consequence: Words = NONE
     remedy: Words = NONE
-    of_school: bool = True
 
 
 def _fill(words: Words, what: Words) -> Words:
@@ -100,17 +103,17 @@ def _whole(
 ) -> Alert:
     """Return an alert on a school, or on one of its address families."""
     family = ',family=\\"' + cause[:4] + '\\"' if cause.startswith("ipv") else ""
-    unreached = UNREACHED.replace("%FAMILY%", family)
+    unreached = Words(UNREACHED.en.replace("%FAMILY%", family), UNREACHED.de.replace("%FAMILY%", family))
     return Alert(
         name,
         cause,
         ((severity, f'portwatch:school_fault:info{{diagnosis="{cause}"}}'),),
         wait,
         "2m",
-        why,
+        f"{why} {KEPT}",
         title,
         _plus(Words("{{ $labels.school }}: ", "{{ $labels.school }}: "), summary),
-        _plus(Words(f"Not reachable: {unreached}.", f"Nicht erreichbar: {unreached}."), FACTS),
+        _plus(unreached, FACTS),
         Words(
             "From outside nothing that these ports serve can be used.",
             "Von außen geht nichts, was diese Ports bedienen.",
@@ -140,7 +143,7 @@ def _ports(
         ),
         wait,
         "2m",
-        why,
+        f"{why} {KEPT}",
         _plus(Words(f"{ONE_PORT} ", f"{ONE_PORT} "), title),
         _plus(
             Words("{{ $labels.school }}: ", "{{ $labels.school }}: "),
@@ -192,9 +195,9 @@ def school_alerts(critical: str) -> list[Alert]:
             "PortwatchAllForwardsLost",
             "all_forwards_lost",
             "critical",
-            "1m",
-            "The daemon has confirmed it already, and a forward does not come back by itself. One minute is what the "
-            "monitor needs to see that it is the masses.",
+            "2m",
+            "The daemon has confirmed it already, and a forward does not come back by itself. Two minutes: a round, a scrape "
+            "and an evaluation are what it takes to see that it is the masses.",
             Words("all forwards lost", "alle Weiterleitungen fehlen"),
             s.ALL_LOST,
             r.ALL_LOST,
@@ -406,8 +409,9 @@ def _certificate_alerts(critical: str) -> list[Alert]:
                 ("warning", "portwatch:certificate:not_after - time() > 0 < 7 * 86400"),
             ),
             "1h",
-            "20m",
-            "Days matter here, not minutes: an hour lets a renewal that is under way come through. Kept as a broken policy.",
+            "30m",
+            "Days matter here, not minutes: an hour lets a renewal that is under way come through. Kept until the audit that finds "
+            "it run out has made PortwatchCertificateInvalid of it: it must not be told as mended between the two.",
             Words(f"{ONE_PORT} certificate expires", f"{ONE_PORT} Zertifikat läuft ab"),
             Words(
                 f"{{{{ $labels.school }}}}: the certificate on {ONE_PORT} runs out in {left}.",
@@ -455,7 +459,8 @@ def disagreement(labels: str) -> Alert:
         ),
         "15m",
         "5m",
-        "Each monitor has rounds of its own: a change reaches them minutes apart. An audit later they should agree.",
+        "Each monitor has rounds of its own: a change reaches them minutes apart. An audit later they should agree. Kept for a "
+        "few rounds: whoever agrees for one does not agree yet.",
         Words("monitors disagree", "Überwachungen uneins"),
         Words(
             "{{ $labels.school }}: the monitors judge the school differently.",

@@ -11,20 +11,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-from alerts import Alert, disagreement, school_alerts  # noqa: E402 - the path comes first
-from faults import DAEMON, Record, fault_rules, fleet_rules, mass_rules, memory_rules, word_rules  # noqa: E402
-from wards import own_alerts  # noqa: E402
+import quiet  # noqa: E402 - the path comes first
+from alerts import Alert, disagreement, school_alerts  # noqa: E402
+from faults import Record, fault_rules, fleet_rules, mass_rules, memory_rules, word_rules  # noqa: E402
+from wards import mass_alerts, own_alerts  # noqa: E402
 
 from portwatchd.config import ConfigError, built_in_profiles, load  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 HEAD = """\
 # {what}
@@ -32,6 +34,30 @@ HEAD = """\
 groups:
 """
 RUNBOOKS = "https://github.com/portwatchd/portwatchd/blob/main/deploy/runbooks"
+GRAFANA = "http://localhost:3000"
+BOARDS = {
+    "PortwatchMassOutage": "portwatch-fleet",
+    "monitor": "portwatch-monitor",
+    "watchdog": "portwatch-monitor",
+}
+"""The dashboard of an alert, by its name or its cause; of every other one it is that of its school."""
+OF_SCHOOL = "portwatch-school?var-school={{ $labels.school | urlquery }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the pages are that an alert leads to."""
+
+    runbooks: str
+    grafana: str
+
+    def lines(self, one: Alert) -> list[str]:
+        """Return the annotations that lead there."""
+        board = BOARDS.get(one.name) or BOARDS.get(one.cause) or OF_SCHOOL
+        return [
+            f"          dashboard_url: {quoted(f'{self.grafana}/d/{board}')}",
+            f"          runbook_url: {quoted(f'{self.runbooks}/{one.name}.md')}",
+        ]
 
 
 def quoted(text: str) -> str:
@@ -66,29 +92,26 @@ def record(rule: Record) -> list[str]:
     return lines
 
 
-def alert(one: Alert, base: str, labels: str, *, agreed: bool = False) -> list[str]:
-    """Return the lines of an alert's rules; `agreed` fires only when two monitors say the same."""
+def alert(one: Alert, places: Places, labels: str, begun: Callable[[str, Alert], str], quorum: str = "") -> list[str]:
+    """Return the lines of an alert's rules; `begun` says when it may begin."""
     lines = comment(f"for {one.wait}: {one.why}", 6)
     texts = {"title": one.title, "summary": one.summary, "description": one.description}
     texts |= {"consequence": one.consequence, "remedy": one.remedy}
     for severity, expr in one.rules:
-        query = expr.strip().replace("%LABELS%", labels)
-        if agreed:
-            inner = "\n".join(f"  {line}" for line in query.splitlines())
-            query = f"count without ({DAEMON}) (\n{inner}\n) >= 2"
+        query = begun(expr.strip().replace("%LABELS%", labels), one)
         lines += [f"      - alert: {one.name}", f"        expr: {block(query, 10)}"]
         if one.wait != "0s":
             lines.append(f"        for: {one.wait}")
         if one.keep != "0s":
             lines.append(f"        keep_firing_for: {one.keep}")
         lines += ["        labels:", f"          severity: {severity}", f"          cause: {one.cause}"]
-        if agreed:
-            lines.append("          quorum: agreed")
+        if quorum:
+            lines.append(f"          quorum: {quorum}")
         lines.append("        annotations:")
         for key, words in texts.items():
             lines += [f"          {key}: {quoted(words.en)}"] if words.en else []
             lines += [f"          {key}_de: {quoted(words.de)}"] if words.de else []
-        lines.append(f"          runbook_url: {base}/{one.name}.md")
+        lines += places.lines(one)
     return lines
 
 
@@ -109,28 +132,38 @@ def files(options: argparse.Namespace) -> dict[str, str]:
     critical = options.critical.replace(",", "|")
     schools = school_alerts(critical)
     own = own_alerts(options.job, options.interval)
-    base = options.runbooks.rstrip("/")
+    places = Places(options.runbooks.rstrip("/"), options.grafana.rstrip("/"))
+    hushing = [one for one in own if one.name in quiet.HUSHING]
+    (mass,) = (one for one in own if one.name == "PortwatchMassOutage")
+    both, alone = mass_alerts(mass)
     rules = [
         *group("portwatch-words", map(record, word_rules(profiles)), "1m"),
         *group("portwatch-memory", map(record, memory_rules()), "5m"),
-        # One group: its rules are evaluated in turn, at one time, so the masses are known before the schools.
+        # One group: its rules are evaluated in turn, at one time, so what hushes the schools is known before them.
         *group(
             "portwatch-schools",
             [
                 *map(record, [*fault_rules(labels), *mass_rules()]),
-                *(alert(one, base, joined) for one in own if one.name == "PortwatchMassOutage"),
-                *(alert(one, base, joined) for one in schools),
+                *(alert(one, places, joined, quiet.of_monitor) for one in hushing),
+                *map(record, quiet.hush_rules()),
+                *(alert(one, places, joined, quiet.of_school) for one in schools),
             ],
         ),
         *group("portwatch-fleet", map(record, fleet_rules(labels))),
         *group(
             "portwatch-monitor",
-            (alert(one, base, joined) for one in own if one.name != "PortwatchMassOutage"),
+            (alert(one, places, joined, quiet.of_monitor) for one in own if one.name not in quiet.HUSHING),
         ),
     ]
     quorum = group(
         "portwatch-quorum",
-        [*(alert(one, base, joined, agreed=True) for one in schools), alert(disagreement(joined), base, joined)],
+        [
+            *map(record, quiet.quorum_hush_rules()),
+            alert(both, places, joined, quiet.as_it_is, "agreed"),
+            alert(alone, places, joined, quiet.as_it_is, "alone"),
+            *(alert(one, places, joined, quiet.agreed, "agreed") for one in schools),
+            alert(disagreement(joined), places, joined, quiet.disputed),
+        ],
     )
     return {
         "portwatch.rules.yml": HEAD.format(what="What portwatchd sees, recorded, and the alerts on it.")
@@ -155,6 +188,7 @@ def main() -> int:
     parser.add_argument("--job", default="portwatchd", help="the job's name in prometheus.yml")
     parser.add_argument("--interval", type=int, default=60, help="global.interval of the daemon, in seconds")
     parser.add_argument("--runbooks", default=RUNBOOKS, help="where the runbooks are served")
+    parser.add_argument("--grafana", default=GRAFANA, help="where people open Grafana; its dashboards are linked")
     parser.add_argument("--output", type=Path, default=HERE)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is not current")
     options = parser.parse_args()

@@ -87,7 +87,7 @@ max without (proof) (
 {who}"""
             + _held("portwatch:port_fault:required", PORT, unwell),
             "A port that is not well for a reason of its own; the value is 1 where the profile requires it. A fault that "
-            "began before the whole school was lost stays, for nobody has repaired it; Alertmanager keeps it quiet.",
+            "began before the whole school was lost stays, for nobody has repaired it.",
         ),
         Record(
             "portwatch:policy_fault:required",

@@ -54,9 +54,15 @@ def _seconds(duration: str) -> float:
 class Alerting:
     """Prometheus, Alertmanager, a mail server and a webhook, all running."""
 
-    def __init__(self, lab: Lab) -> None:
-        """Start all of it; `stop` ends it."""
+    def __init__(
+        self,
+        lab: Lab,
+        scraped: Sequence[Mapping[str, Any]] = ({"targets": [ADDRESS]},),
+        example: str = "prometheus.yml",
+    ) -> None:
+        """Start all of it; `stop` ends it. `scraped` takes the place of the targets in the example configuration."""
         self.lab = lab
+        self._scraped, self._example = scraped, example
         self.home = lab.monitor.directory()
         self.book = self.home / "received"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -92,13 +98,13 @@ class Alerting:
             )
 
     def _prometheus(self) -> Path:
-        config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+        config = yaml.safe_load((DEPLOY / "prometheus" / self._example).read_text())
         config["global"] |= {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [ALERTMANAGER]}]}]
         (job,) = config["scrape_configs"]
-        job["static_configs"] = [{"targets": [ADDRESS]}]
-        rules = (DEPLOY / "prometheus" / "portwatch.rules.yml").read_text()
-        (self.home / "portwatch.rules.yml").write_text(hastened(rules))
+        job["static_configs"] = [dict(one) for one in self._scraped]
+        for name in config["rule_files"]:
+            (self.home / name).write_text(hastened((DEPLOY / "prometheus" / name).read_text()))
         return self._written("prometheus.yml", config)
 
     def _alertmanager(self) -> Path:
@@ -157,15 +163,6 @@ class Alerting:
         url = f"http://{PROMETHEUS}/api/v1/query?query="
         done = self.lab.monitor.run([sys.executable, "-c", fetch, url, query])
         return [one["metric"] for one in json.loads(done.stdout)["data"]["result"]] if done.returncode == 0 else []
-
-    def post(self, alerts: Sequence[Mapping[str, Any]]) -> None:
-        """Give alerts to Alertmanager as Prometheus would."""
-        send = (
-            "import sys, urllib.request as r; "
-            "r.urlopen(r.Request(sys.argv[1], sys.stdin.buffer.read(), {'Content-Type': 'application/json'}))"
-        )
-        url = f"http://{ALERTMANAGER}/api/v2/alerts"
-        self.lab.monitor.run([sys.executable, "-c", send, url], stdin=json.dumps(list(alerts)), check=True)
 
     def stop(self) -> None:
         """End all of it."""

@@ -80,6 +80,7 @@ def _one_notification(watched: Watched, began: float, seconds: float, name: str,
     assert hook["status"] == "firing"
     assert {alert["labels"]["alertname"] for alert in hook["alerts"]} == {name}
     assert f"deploy/runbooks/{name}.md" in first["text"]
+    assert "/d/portwatch-" in first["text"]
     return f"{first['subject']}\n{first['text']}"
 
 
@@ -112,6 +113,7 @@ def test_a_lost_forward_is_told_with_its_consequence_and_its_remedy_and_its_end_
         "forward_lost, by proof: hop",
         "phone: 0431 123",
         "gym-nord.example.org",
+        "Dashboard: http://localhost:3000/d/portwatch-school?var-school=gym-nord",
     ):
         assert words in told
     (german,) = watched.alerting.mails(CONTACT, began)
@@ -176,24 +178,3 @@ def test_a_hung_daemon_is_one_notification(watched: Watched, record_property: Ca
         mended = time.time()
         watched.daemon.process.send_signal(signal.SIGCONT)
     _resolved(watched, mended)
-
-
-@pytest.mark.timeout(100)
-def test_thousands_of_schools_lost_by_the_monitors_fault_are_one_notification(watched: Watched) -> None:
-    """What Prometheus would send then is given to the real Alertmanager."""
-    watched.well()
-    began = time.time()
-    masses = {"PortwatchMonitorIsolated": 5000, "PortwatchMassOutage": 500, "PortwatchDown": 500}
-    # The schools end before the cause does: as in life, where whoever is back is seen by a monitor that is back.
-    soon, late = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began + after)) for after in (20, 60))
-    alerts: list[dict[str, Any]] = []
-    for what, schools in masses.items():
-        labels = {"job": "portwatchd", "instance": f"{what}:10052", "monitor": "lab", "severity": "critical"}
-        cause = {**labels, "alertname": what, "cause": "monitor"}
-        alerts.append({"labels": cause, "annotations": {"title": "portwatchd"}, "endsAt": late})
-        lost = {**labels, "alertname": "PortwatchLineDown", "cause": "line_down"}
-        alerts += [{"labels": {**lost, "school": f"{what}-{n}"}, "endsAt": soon} for n in range(schools)]
-    watched.alerting.post(alerts)
-    time.sleep(8)
-    told = [mail["subject"] for mail in watched.alerting.mails(OPERATIONS, began)]
-    assert sorted(told) == sorted(f"[CRITICAL] {what}:10052: portwatchd" for what in masses)

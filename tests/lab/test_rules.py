@@ -78,11 +78,16 @@ def test_every_promised_alert_is_there_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", ["portwatch.rules.yml", "quorum.rules.yml"])
 def test_every_alert_says_what_follows_and_what_to_do(name: str) -> None:
+    uids = {json.loads(path.read_text())["uid"] for path in (DEPLOY.parent / "grafana" / "dashboards").iterdir()}
     for alert in _alerts(name):
         assert alert["labels"]["severity"] in {"critical", "warning", "info"}
-        for key in ("title", "summary", "consequence", "remedy"):
+        for key in ("title", "summary", "description", "consequence", "remedy"):
             assert alert["annotations"][key], alert["alert"]
             assert alert["annotations"][f"{key}_de"], alert["alert"]
+        board, _, variable = alert["annotations"]["dashboard_url"].partition("?")
+        assert board.removeprefix("http://localhost:3000/d/") in uids
+        assert (variable == "var-school={{ $labels.school | urlquery }}") == board.endswith("/portwatch-school")
+        assert board.endswith("/portwatch-school") == ("$labels.school" in alert["annotations"]["summary"])
         page = alert["annotations"]["runbook_url"].rpartition("/")[2]
         assert page == f"{alert['alert']}.md"
         assert (DEPLOY / "runbooks" / page).read_text().startswith(f"# {alert['alert']}\n")
@@ -96,6 +101,14 @@ def test_every_alert_has_tests_of_its_own() -> None:
 def test_every_runbook_belongs_to_an_alert() -> None:
     alerts = {alert["alert"] for name in ("portwatch.rules.yml", "quorum.rules.yml") for alert in _alerts(name)}
     assert {page.stem for page in (DEPLOY / "runbooks").glob("*.md")} == alerts
+
+
+def test_whoever_misses_schools_is_led_to_where_discovered_ones_are_shown() -> None:
+    (dropped,) = (alert for alert in _alerts() if alert["alert"] == "PortwatchSchoolsDropped")
+    page = (DEPLOY / "runbooks" / "PortwatchSchoolsDropped.md").read_text()
+    for said in (dropped["annotations"]["remedy"], dropped["annotations"]["remedy_de"], page):
+        assert "/sd" in said
+        assert "config show" in said
 
 
 def test_every_metric_and_label_is_in_the_catalogue() -> None:
@@ -129,7 +142,8 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
         "schools: [{name: gym, host: gym.example.org}]\n"
     )
     _run(sys.executable, RULES / "build.py", "--config", config, "--labels", "region", "--critical", "vpn,https",
-         "--runbooks", "https://wiki.example.org/", "--output", tmp_path)  # fmt: skip
+         "--runbooks", "https://wiki.example.org/", "--grafana", "https://grafana.example.org/",
+         "--output", tmp_path)  # fmt: skip
     rules = yaml.safe_load((tmp_path / "portwatch.rules.yml").read_text())
     flat = [rule for group in rules["groups"] for rule in group["rules"]]
     words = [rule["labels"] for rule in flat if rule.get("record") == "portwatch:service_words:info"]
@@ -140,8 +154,36 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
     text = (tmp_path / "portwatch.rules.yml").read_text()
     assert "group_left (host, profile, region) portwatch_school_info" in text
     assert "https://wiki.example.org/PortwatchForwardLost.md" in text
+    assert "https://grafana.example.org/d/portwatch-school?var-school=" in text
     assert 'port_name=~"vpn|https"' in text
     _run("promtool", "check", "rules", tmp_path / "portwatch.rules.yml", tmp_path / "quorum.rules.yml")
+
+
+def _installed(readme: Path) -> dict[str, set[Path]]:
+    """Return what the steps of a README copy, by the folder that it is copied to."""
+    copied: dict[str, set[Path]] = {}
+    for files, folder in re.findall(r"^install -m 644 (.+?) +(/\S+/)(?: +#.*)?$", readme.read_text(), re.MULTILINE):
+        for pattern in files.split():
+            found = set(DEPLOY.parent.glob(pattern))
+            assert found, f"{readme}: {pattern} is not there"
+            copied.setdefault(folder, set()).update(found)
+    return copied
+
+
+def test_what_the_steps_copy_is_whole_and_accepted_where_it_is_put(tmp_path: Path) -> None:
+    copied = _installed(RULES / "README.md")
+    assert set(copied) == {"/etc/prometheus/"}
+    for path in copied["/etc/prometheus/"]:
+        (tmp_path / path.name).write_text(path.read_text())
+    assert "1 rule files found" in _run("promtool", "check", "config", tmp_path / "prometheus.yml")
+    assert "SUCCESS" in _run("amtool", "check-config", tmp_path / "alertmanager.yml")
+    assert {path.name for path in copied["/etc/prometheus/"]} >= {path.name for path in AM.iterdir()}
+
+
+def test_the_steps_copy_every_file_that_grafana_takes() -> None:
+    grafana = DEPLOY.parent / "grafana"
+    copied = {path for paths in _installed(grafana / "README.md").values() for path in paths}
+    assert copied == {*grafana.glob("dashboards/*.json"), *grafana.glob("provisioning/*/*.yml")}
 
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "prometheus.quorum.yml"])
@@ -155,9 +197,7 @@ def test_promtool_finds_the_alerts_as_they_should_be(path: Path) -> None:
     assert "SUCCESS" in _run("promtool", "test", "rules", path, timeout=80)
 
 
-@pytest.mark.timeout(90)
-@pytest.mark.parametrize("name", PROMISED)
-def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
+def _texts(name: str, tmp_path: Path, *more: dict[str, str]) -> dict[str, str]:
     """Ask promtool for no alert at a moment when one fires: it then shows the one that it found, with its texts."""
     content = yaml.safe_load((TESTS / f"{name}.yml").read_text())
     first = next(
@@ -167,6 +207,7 @@ def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
     )
     at = next(c["eval_time"] for c in first["promql_expr_test"] if name in str(c.get("exp_samples")))
     del first["promql_expr_test"]
+    first["input_series"] += more
     first["alert_rule_test"] = [{"alertname": name, "eval_time": at, "exp_alerts": []}]
     content |= {"rule_files": [str(RULES / "portwatch.rules.yml")], "tests": [first]}
     path = tmp_path / "texts.yml"
@@ -176,16 +217,39 @@ def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
     assert "got:[" in shown.replace(" ", "").replace("\n", ""), shown
     assert "<error" not in shown
     assert "<no value>" not in shown
-    texts = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', shown.partition("Annotations:")[2]))
-    for key in ("title", "title_de", "summary", "summary_de", "consequence", "consequence_de", "remedy", "remedy_de"):
-        assert texts[key].strip(), (key, texts)
+    return dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', shown.partition("Annotations:")[2]))
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("name", PROMISED)
+def test_every_text_can_be_rendered(name: str, tmp_path: Path) -> None:
+    texts = _texts(name, tmp_path)
+    for key in ("title", "summary", "description", "consequence", "remedy"):
+        for said in (texts[key], texts[f"{key}_de"]):
+            assert said == said.strip() != "", (key, texts)
+    assert texts["dashboard_url"].endswith("?var-school=gym") == texts["summary"].startswith("gym: ")
+
+
+def test_a_lost_school_is_described_with_its_ports_where_they_are_known(tmp_path: Path) -> None:
+    ports = (
+        'portwatch_port_up{job="portwatchd",instance="mon:10052",school="gym",family="ipv4",port="25",port_name="smtp"}'
+    )
+    texts = _texts("PortwatchDNSFailed", tmp_path, {"series": ports, "values": "0x99"})
+    assert texts["description"].startswith("Not reachable: 25 (smtp). Host gym.example.org, profile iserv.")
+    texts = _texts("PortwatchDNSFailed", tmp_path)
+    assert texts["description"].startswith("Host gym.example.org, profile iserv.")
+    assert texts["description_de"].startswith("Host gym.example.org, Profil iserv.")
 
 
 ROUTES = {
     "Watchdog": ("deadman", {"alertname": "Watchdog", "severity": "info", "cause": "watchdog"}),
     "the monitor": ("mail", {"alertname": "PortwatchDown", "cause": "monitor", "severity": "critical"}),
     "a school": ("mail", {"school": "gym", "cause": "line_down", "severity": "critical"}),
-    "a district": ("district-nord", {"school": "gym", "cause": "line_down", "district": "nord"}),
+    "a district": ("district-nord,mail", {"school": "gym", "cause": "line_down", "district": "nord"}),
+    "a contact in a district": (
+        "district-nord,contact,mail",
+        {"school": "gym", "cause": "line_down", "district": "nord", "contact": "it@gym.example.org"},
+    ),
     "a contact": ("contact,mail", {"school": "gym", "cause": "line_down", "contact": "it@gym.example.org"}),
     "no address": ("mail", {"school": "gym", "cause": "line_down", "contact": "Frau Meier"}),
     "what can wait": ("mail", {"school": "gym", "cause": "policy_violated", "district": "nord"}),
@@ -204,22 +268,26 @@ def test_notifications_take_their_route(who: str) -> None:
     _run(*argv, f"--verify.receivers={receivers}", *given)
 
 
-def test_inhibitions_rest_on_labels_that_are_always_there() -> None:
-    rules = yaml.safe_load((AM / "alertmanager.yml").read_text())["inhibit_rules"]
-    ports = {"PortwatchCertificateInvalid", "PortwatchCertificateExpiring", "PortwatchCertificateRenewalOverdue"}
-    for rule in rules:
-        assert rule["equal"][:3] == ["monitor", "job", "instance"]
-        rest = set(rule["equal"][3:])
-        if "port" in rest:
-            assert any(name in str(rule["source_matchers"]) for name in ports)
-        assert rest <= {"school", "family", "port"}
+def test_inhibitions_rest_on_labels_that_are_always_there_and_stay_within_one_notification() -> None:
+    content = yaml.safe_load((AM / "alertmanager.yml").read_text())
     causes = {
-        alert["labels"]["cause"] for name in ("portwatch.rules.yml", "quorum.rules.yml") for alert in _alerts(name)
+        alert["alert"]: alert["labels"]["cause"]
+        for name in ("portwatch.rules.yml", "quorum.rules.yml")
+        for alert in _alerts(name)
     }
+    grouped = set(content["route"]["group_by"]) - {"cause"}
+    for rule in content["inhibit_rules"]:
+        assert rule["equal"] == ["monitor", "job", "instance", "school", "family", "port"]
+        assert grouped <= set(rule["equal"])
+        named = {
+            name
+            for matchers in (rule["source_matchers"], rule["target_matchers"])
+            for names in re.findall(r'alertname=~?"([^"]*)"', str(matchers))
+            for name in names.split("|")
+        }
+        assert {causes[name] for name in named} == {"certificate"}, "a notification is of one cause"
     for named in re.findall(r'cause!?=~?"([^"]*)"', (AM / "alertmanager.yml").read_text()):
-        assert set(named.split("|")) <= causes
-    for named in re.findall(r'alertname=~?"([^"]*)"', (AM / "alertmanager.yml").read_text()):
-        assert set(named.split("|")) <= set(PROMISED)
+        assert set(named.split("|")) <= set(causes.values())
 
 
 GROUP = {
@@ -242,6 +310,7 @@ GROUP = {
                 "consequence_de": "Die Schule empfängt keine E-Mails.",
                 "remedy": "Forward it again.",
                 "remedy_de": "Leiten Sie es wieder weiter.",
+                "dashboard_url": "https://grafana.example.org/d/portwatch-school?var-school=gym-nord",
                 "runbook_url": "https://example.org/PortwatchForwardLost.md",
             },
             "startsAt": "2026-01-01T10:00:00Z",
@@ -264,6 +333,27 @@ SAID = {
 }
 
 
+def test_shards_that_are_cut_off_together_are_one_notification_that_says_it_once(tmp_path: Path) -> None:
+    routes = yaml.safe_load((AM / "alertmanager.yml").read_text())["route"]["routes"]
+    line = ['alertname=~"PortwatchMonitorIsolated|PortwatchMassOutage"']
+    assert [one["group_by"] for one in routes if one["matchers"] == line] == [["monitor", "alertname"]]
+    alert = {
+        "status": "firing",
+        "labels": {"severity": "critical"},
+        "annotations": {"title": "monitor isolated", "title_de": "Überwachung abgeschnitten"},
+    }
+    data = tmp_path / "group.json"
+    data.write_text(json.dumps(GROUP | {"groupLabels": {}, "commonLabels": {}, "alerts": [alert] * 6}))
+    for lang, subject in (
+        ("en", "[CRITICAL] portwatchd: monitor isolated"),
+        ("de", "[KRITISCH] portwatchd: Überwachung abgeschnitten"),
+    ):
+        assert _run(
+            "amtool", "template", "render", f"--template.glob={AM / 'portwatch.*.tmpl'}",
+            f"--template.data={data}", f'--template.text={{{{ template "portwatch.{lang}.subject" . }}}}',
+        ).strip() == subject  # fmt: skip
+
+
 @pytest.mark.parametrize("lang", SAID)
 def test_a_group_is_told_in_plain_text_and_in_html(lang: str, tmp_path: Path) -> None:
     data = tmp_path / "group.json"
@@ -280,10 +370,12 @@ def test_a_group_is_told_in_plain_text_and_in_html(lang: str, tmp_path: Path) ->
     text = rendered("text")
     assert text.count(remedy) == 1, "the remedy of several ports is told once"
     assert text.count("PortwatchForwardLost.md") == 1
+    assert text.count("Dashboard: https://grafana.example.org/d/portwatch-school?var-school=gym-nord\n") == 1
     assert well in text
     html = rendered("html", "html")
     assert "<b>." not in html, "what comes from outside is escaped"
     assert "ZgotmplZ" not in html
+    assert '<a href="https://grafana.example.org/d/portwatch-school?var-school=gym-nord">Dashboard</a>' in html
     assert remedy.partition(": ")[2] in html
 
 

@@ -165,6 +165,7 @@ def write(path: Path, last: float, count: int = SCHOOLS) -> None:
     own.schools(count)
     own.canary("192.0.2.10:443", up=True)
     own.control(25, up=True)
+    own.discovered("http_sd:cmdb", last - 60, ok=True, schools=count, refused=0, held_back=0)
     store = MetricStore([own])
     families: dict[bytes, list[bytes]] = {}
     for turn in range(TIMES):

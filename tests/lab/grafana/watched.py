@@ -5,6 +5,7 @@ Two of them, with two ports, do not disturb each other.
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,8 @@ SCHOOLS = (
 )
 WELL = ("rs-west", "gs-muehlberg")
 """The schools that nothing befalls: canaries and controls are there."""
+DISCOVERED = "gym-sued"
+"""The school that a list of service discovery names, and not the configuration."""
 STRANGE = "gs-feld"
 """The school whose certificate is for another name."""
 
@@ -68,6 +71,11 @@ def configuration(directory: Path, authority: Authority, schools: tuple[DemoScho
     for school in document["schools"]:
         if school["name"] == STRANGE:
             school["server_name"] = "somebody-else.example.org"
+    (found,) = (school for school in document["schools"] if school["name"] == DISCOVERED)
+    document["schools"].remove(found)
+    labels = {key: found[key] for key in ("name", "server_name", "profile")} | found["labels"]
+    (directory / "targets.json").write_text(json.dumps([{"targets": [found["host"]], "labels": labels}]))
+    document["file_sd_configs"] = [{"files": [str(directory / "targets.json")]}]
     well, other = (one.address for one in schools if one.name in WELL)
     smtp = OFFSET + 25
     document["monitor"] = {

@@ -76,6 +76,8 @@ def test_alerts_are_those_of_prometheus() -> None:
         assert rule["annotations"]["runbook_url"] == original["annotations"]["runbook_url"]
         assert f"d/{rule['dashboardUid']}" in rule["annotations"]["dashboard_url"]
         assert len(rule["uid"]) <= 40
+        for name in ("summary", "description", "runbook_url", "dashboard_url"):
+            assert rule["annotations"][name] == rule["annotations"][name].strip() != "", (rule["title"], name)
         for text in rule["annotations"].values():
             assert text.count("{{") == text.count("}}")
             assert "query (" not in text
