@@ -68,7 +68,7 @@ async def prove(
     if not _worth_proving(running, seen):
         return {}
     if healthy is not None and (hopper.distance.arriving is None or hopper.distance.hops is None):
-        await learn(hopper, healthy)
+        await _learn(hopper, healthy, waited_for=running.complete or _in_need(seen))
     evidence: dict[Target, HopEvidence] = {}
     doubtful: dict[Target, Outcome] = {}
     for target, observation in seen.items():
@@ -98,6 +98,16 @@ async def prove(
     return evidence | fresh
 
 
+async def _learn(hopper: Hopper, healthy: int, *, waited_for: bool) -> None:
+    """Learn the distance; where no proof waits for it, only if few schools are learning: another round will come."""
+    learners = hopper.running.tools.learners
+    if waited_for:
+        await learn(hopper, healthy)
+    elif not learners.locked():
+        async with learners:
+            await learn(hopper, healthy)
+
+
 def _known(running: Round, address: str, port: int) -> Proven | None:
     """Return what was proven of a port in this round, or in one not long ago; a person who waits wants it anew."""
     if (here := running.proven.get((address, port))) is not None or running.complete:
@@ -121,6 +131,11 @@ def _worth_proving(running: Round, seen: Mapping[Target, Observation]) -> bool:
         return False
     if running.complete or running.memory.standings:
         return True
+    return _in_need(seen)
+
+
+def _in_need(seen: Mapping[Target, Observation]) -> bool:
+    """Whether a port that is required fails."""
     return any(target.service.required and _fails(observation) for target, observation in seen.items())
 
 

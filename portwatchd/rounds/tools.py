@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from portwatchd.world import Clock, Network, Resolver
 
 
+LEARNERS = 64
+"""Schools that learn their distance at one time: each takes some seconds, mostly in waiting for silence, and 10,000 in
+the same minute after a start would take all permits from the watch."""
+
+
 class Observer(Protocol):
     """Probes one target; never raises for what the network does."""
 
@@ -76,6 +81,8 @@ class Tools:
     vigil: Vigil
     permits: asyncio.Semaphore
     settings: Settings
+    learners: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LEARNERS))
+    """For those that learn a distance which nobody waits for."""
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Distances: learnt, kept, and learnt anew; and the pace of everything that a router's ICMP limit counts."""
 
+import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -31,6 +32,27 @@ async def test_the_distance_is_learnt_over_ipv6(hops: int) -> None:
     await watching.rounds(2)
     assert (watching.distance(V6).hops, watching.distance(V6).arriving) == (hops, 64 - hops)
     assert watching.distance(V6).router == "2001:db8::1"
+
+
+async def test_a_school_that_is_well_learns_only_while_few_others_do() -> None:
+    watching = Watching(well(hops=3))
+    others = watching.tools.learners = asyncio.Semaphore(1)
+    async with others:
+        await watching.rounds(3)
+        assert not watching.memory.distances
+    await watching.round()
+    assert watching.distance().hops == 3
+
+
+async def test_a_school_that_fails_learns_at_once() -> None:
+    line = well(hops=3)
+    watching = Watching(line)
+    watching.tools.learners = asyncio.Semaphore(0)
+    await watching.rounds(2)
+    line.ports[25] = LOST
+    report = await watching.round()
+    assert says(report, "smtp") == (VerdictKind.FORWARD_LOST, Proof.HOP)
+    assert watching.distance().hops == 3
 
 
 @pytest.mark.parametrize("hops", range(2, 9))
