@@ -58,7 +58,7 @@ class Hopper:
     async def plain(self, port: int, *, minimum: int | None = None, seconds: float = PATIENCE) -> HopReply:
         """Send a SYN of full TTL, deaf to answers that arrive with less than `minimum`; needs no pace."""
         running = self.running
-        async with running.permits, running.tools.permits:
+        async with running.permits, running.tools.waiters:
             return await running.tools.network.probe(self.address, port, seconds=seconds, minimum_ttl=minimum)
 
     async def limited(self, port: int, ttl: int) -> HopReply | None:
@@ -71,7 +71,7 @@ class Hopper:
             last = running.memory.limited_at
             if last is not None and (wait := last + PACE - clock.monotonic()) > 0:
                 await clock.sleep(wait)
-            async with running.permits, running.tools.permits:
+            async with running.permits, running.tools.waiters:
                 running.memory.limited_at = clock.monotonic()
                 return await running.tools.network.probe(self.address, port, seconds=PATIENCE, ttl=ttl)
 

@@ -103,7 +103,7 @@ async def _host_key(running: Round, seen: Seen, doubtful: set[str], *, audit: bo
     pace = running.tools.settings.ssh_pace
     await clock.sleep(min(pace, max(0.0, wanted[target].at + pace - now)))
     memory.host_key_at = clock.wall()
-    async with running.permits, running.tools.permits:
+    async with running.permits, running.tools.waiters:
         key = await running.tools.network.host_key(target.address, target.port, seconds=HOST_KEY_TIMEOUT)
     if key is not None:
         last = memory.host_keys.get(target.address)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from portwatchd.world import Clock, Network, Resolver
 
 
+WAITERS = 1024
+"""Proofs in flight, beside the probes: among 10,000 schools that are well, 200 SYNs await the silence they prove."""
 LEARNERS = 64
 """Schools that learn their distance at one time: each takes some seconds, mostly in waiting for silence, and 10,000 in
 the same minute after a start would take all permits from the watch."""
@@ -81,6 +83,8 @@ class Tools:
     vigil: Vigil
     permits: asyncio.Semaphore
     settings: Settings
+    waiters: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WAITERS))
+    """For SYNs that mostly wait for silence, and for host keys: they must not hold up the watch."""
     learners: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LEARNERS))
     """For those that learn a distance which nobody waits for."""
 

@@ -222,7 +222,7 @@ async def _gone_meanwhile(
 
 
 async def _meets(running: Round, target: Target, patience: float) -> Answer:
-    async with running.permits, running.tools.permits:
+    async with running.permits, running.tools.waiters:
         return (await running.tools.network.probe(target.address, target.port, seconds=patience)).answer
 
 

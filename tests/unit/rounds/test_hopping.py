@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from portwatchd.model import DiagnosisKind, Distance, Family, HopMethod, Proof, VerdictKind
+from portwatchd.rounds.tools import WAITERS
 from tests.unit.rounds.outside import NOWHERE, Line, Manner, Situation
 from tests.unit.rounds.simulated import RANGE, V4, V6, Watching, alter, changes, kinds, port, says, well
 
@@ -167,8 +168,8 @@ async def test_a_busy_monitor_keeps_the_pace_too() -> None:
     line = well(manner=Manner.DROP)
     line.ports.update({25: LOST, 993: LOST, 80: LOST})
     watching = Watching(line)
-    for _ in range(511):
-        await watching.tools.permits.acquire()
+    for _ in range(WAITERS - 1):
+        await watching.tools.waiters.acquire()
     await watching.round()
     times = watching.network.limited_times()
     assert min(later - sooner for sooner, later in pairwise(times)) >= 1.0
