@@ -103,6 +103,7 @@ def _whole(
 ) -> Alert:
     """Return an alert on a school, or on one of its address families."""
     family = ',family=\\"' + cause[:4] + '\\"' if cause.startswith("ipv") else ""
+    over = cause[:4].replace("ip", "IP")
     unreached = Words(UNREACHED.en.replace("%FAMILY%", family), UNREACHED.de.replace("%FAMILY%", family))
     return Alert(
         name,
@@ -115,8 +116,8 @@ def _whole(
         _plus(Words("{{ $labels.school }}: ", "{{ $labels.school }}: "), summary),
         _plus(unreached, FACTS),
         Words(
-            "From outside nothing that these ports serve can be used.",
-            "Von außen geht nichts, was diese Ports bedienen.",
+            f"Whoever has no other way to the school than {over} can use nothing that these ports serve.",
+            f"Wer die Schule nur über {over} erreicht, kann nichts nutzen, was diese Ports bedienen.",
         )
         if family
         else Words(
@@ -297,10 +298,10 @@ def school_alerts(critical: str) -> list[Alert]:
             "5m",
             "A service that is updated or restarted is back within five minutes.",
             (
-                Words("does not serve", "versieht den Dienst nicht"),
+                Words("is forwarded, but not served", "wird weitergeleitet, aber nicht bedient"),
                 Words(
                     "the server refuses, drops or wrongly answers {}",
-                    "Der Server lehnt {} ab, verwirft es oder antwortet falsch",
+                    "Der Server lehnt {} ab, antwortet gar nicht oder falsch",
                 ),
                 _plus(
                     _fill(r.SERVICE_DOWN, ON_THESE),
@@ -453,8 +454,8 @@ def disagreement(labels: str) -> Alert:
         (
             (
                 "info",
-                f"(count by (school) ({kinds}) > 1)\n"
-                f"* on (school) group_left ({labels}) max by (school, {labels}) (portwatch_school_info)",
+                # Monitors may know a school by other labels; then there is a series for each.
+                f"max by (school, {labels}) (portwatch_school_info)\nand on (school) (count by (school) ({kinds}) > 1)",
             ),
         ),
         "15m",

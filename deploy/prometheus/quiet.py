@@ -44,6 +44,9 @@ COVERED: Mapping[str, str] = {
 }
 """The alerts that cover another one of the same daemon. A mass outage does not wait, so it yields to one that does."""
 
+ONE = "school, family, port, policy"
+"""What tells one fault from another in a quorum, where it has these labels."""
+
 MASS = "portwatch:mass_outage:ratio"
 _EACH = f'ALERTS{{alertname="PortwatchMassOutage",quorum="",{FIRING}}}'
 MASS_AGREED = f'max ({MASS}{{monitor!=""}}) and on () (count (count by (monitor) ({_EACH})) >= 2)'
@@ -117,7 +120,10 @@ def _begun(fault: str, under: Iterable[str], told: str) -> str:
 
 
 def _by_two(fault: str) -> str:
-    return f"count without ({DAEMON}) (\n{_indented(fault)}\n) >= 2"
+    """Two monitors must see it. They may know the school by other labels (host, contact), which decide nothing."""
+    inner = _indented(fault)
+    agreeing = f"count by ({ONE}) (count by ({ONE}, monitor) (\n{inner}\n)) >= 2"
+    return f"max without ({DAEMON}) (\n{inner}\n)\nand on ({ONE}) (\n{_indented(agreeing)}\n)"
 
 
 def _indented(text: str) -> str:

@@ -87,15 +87,14 @@ FORWARD_IPV6 = Words(
     "Portfreigaben, dort den Server wählen.",
 )
 ROUTER_ANSWERS = Words(
-    "On {} the router's own remote access takes the port: switch it off or move it to another port, then forward the "
-    "port. FRITZ!Box: Internet -> Freigaben -> FRITZ!Box-Dienste (Internetzugriff, MyFRITZ!).",
-    "Auf {} belegt der Fernzugang des Routers den Port: Schalten Sie ihn ab oder legen Sie ihn auf einen anderen "
-    "Port, dann leiten Sie den Port weiter. FRITZ!Box: Internet -> Freigaben -> FRITZ!Box-Dienste (Internetzugriff, "
-    "MyFRITZ!).",
+    "The router's own remote access takes {}: switch it off or move it to another port, then forward the port. "
+    "FRITZ!Box: Internet -> Freigaben -> FRITZ!Box-Dienste (Internetzugriff, MyFRITZ!).",
+    "Der Fernzugang des Routers belegt {}: Schalten Sie ihn ab oder legen Sie ihn auf einen anderen Port, dann leiten "
+    "Sie weiter. FRITZ!Box: Internet -> Freigaben -> FRITZ!Box-Dienste (Internetzugriff, MyFRITZ!).",
 )
 SERVICE_DOWN = Words(
-    "On the server, check whether the service is running, and start it: {}.",
-    "Prüfen Sie auf dem Server, ob der Dienst läuft, und starten Sie ihn: {}.",
+    "On the server, start what is not running: {}.",
+    "Starten Sie auf dem Server, was nicht läuft: {}.",
 )
 SERVER_FILTERED = Words(
     "Check the server's firewall and fail2ban for {}; perhaps the monitor's address is banned: then exempt it.",
