@@ -16,7 +16,7 @@ import yaml
 
 from portwatchd.demo.configuration import profile_entry
 from portwatchd.history.keeper import History
-from portwatchd.model import Diagnosis, DiagnosisKind, Profile, Report, School, Service
+from portwatchd.model import Diagnosis, DiagnosisKind, Distance, HopMethod, Profile, Report, School, Service
 from portwatchd.net.clock import SystemClock
 from portwatchd.rounds.memory import Memory
 from tests.bench.blocks import BASE, DOMAIN, Kind, address, school_name, services
@@ -25,6 +25,7 @@ COLUMNS = ("name", "host", "server_name", "profile", "district")
 DISTRICTS = 16
 TABLE = "schools.csv"
 STORAGE = "portwatchd.db"
+ON_THIS_MACHINE = Distance(0, 64, HopMethod.ANSWERS)
 YEAR = 365 * 86_400.0
 
 
@@ -91,11 +92,11 @@ def write(
 
 
 def put_off_audits(config: Path, of_kind: Mapping[Kind, int]) -> None:
-    """Let the daemon remember of each school that no audit is due for a year: then all of its rounds are watches."""
+    """Let the daemon remember how far each school is, and that no audit is due for a year: all rounds are watches."""
     clock = SystemClock()
     history = History.open(config.with_name(STORAGE), retention=YEAR, clock=clock, on_state=lambda _well: None)
-    memory = Memory(audit_due=clock.wall() + YEAR)
     for row in rows(of_kind):
+        memory = Memory(audit_due=clock.wall() + YEAR, distances={row["host"]: ON_THIS_MACHINE})
         school = School(row["name"], row["host"], row["server_name"], Profile(row["profile"], ()))
         history.remember(Report(school, clock.wall(), 0, Diagnosis(DiagnosisKind.OK), clock.wall()), memory)
     assert history.flush(60)
