@@ -84,9 +84,7 @@ _CLOSED = frozenset({VerdictKind.SERVICE_DOWN, VerdictKind.SERVER_FILTERED})
 """What an alias meets where every port is forwarded: the server has nothing on that port."""
 
 
-_NOT_ACCEPTED = frozenset(
-    {Outcome.REFUSED, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.UNRESOLVED, Outcome.LOCAL_ERROR}
-)
+_NOT_ACCEPTED = {Outcome.REFUSED, Outcome.REJECTED, Outcome.UNREACHABLE, Outcome.UNRESOLVED, Outcome.LOCAL_ERROR}
 
 
 def connected(observation: Observation) -> bool:

@@ -9,6 +9,7 @@ from portwatchd.model import Depth, Diagnosis, DiagnosisKind, Proof, Verdict, Ve
 from portwatchd.rounds.identifying import learn, look_closer, recognise
 from portwatchd.rounds.judging import judge_all, prove_ahead
 from portwatchd.rounds.reporting import Judged, report
+from portwatchd.rounds.targets import targets_of
 from portwatchd.rounds.tools import Round
 from portwatchd.rounds.watching import (
     confirm,
@@ -17,7 +18,6 @@ from portwatchd.rounds.watching import (
     observe_all,
     resolve,
     suspects_of,
-    targets_of,
 )
 from portwatchd.world import Resolved
 

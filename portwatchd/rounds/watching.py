@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from portwatchd.diagnosis.port import connected, unanswered
 from portwatchd.diagnosis.standing import VEILS
-from portwatchd.model import Answer, Depth, Outcome, Protocol, Target, VerdictKind
+from portwatchd.model import Answer, Depth, Outcome, Target, VerdictKind
 from portwatchd.rounds.distances import ANSWERED
+from portwatchd.rounds.targets import CALM, targets_of
 from portwatchd.world import Resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from portwatchd.model import Family, Observation, Service
+    from portwatchd.model import Family, Observation
     from portwatchd.rounds.reporting import Judged
     from portwatchd.rounds.tools import Round
     from portwatchd.world import Resolution
@@ -25,9 +25,6 @@ WELL = frozenset({Outcome.OK, Outcome.CERTIFICATE_INVALID})
 NOT_THE_SCHOOL = frozenset({Outcome.LOCAL_ERROR, Outcome.UNRESOLVED})
 SPEAK_FOR_ALL = 4
 """Ports of a wholly silent address that are asked again in each attempt; all of them would take half a minute."""
-FULL_EVERY = 5
-"""Watches from one handshake in full to the next one with the same port, at least: an IServ has five TLS ports."""
-CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
 
 async def resolve(running: Round, *, fresh: bool = False) -> Resolution:
@@ -70,60 +67,6 @@ def _remember(running: Round, resolution: Resolution) -> None:
             for address in set(known) - set(found):
                 memory.distances.pop(address, None)
         memory.addresses[family] = found
-
-
-def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: Depth) -> list[Target]:
-    """Return what a watch probes: every single-port service at every address.
-
-    A port that is not well is asked at the depth of an audit: what only an audit sees must not be forgotten by the
-    next watch.
-    """
-    school, memory = running.school, running.memory
-
-    def calm(family: Family, service: Service) -> bool:
-        standing = memory.standings.get((family, service.name))
-        return standing is None or standing.believed is None or standing.believed in CALM
-
-    targets = [
-        Target(
-            service,
-            family,
-            address,
-            service.first,
-            school.server_name,
-            depth if calm(family, service) else Depth.AUDIT,
-        )
-        for family, address in addresses
-        for service in school.profile.services
-        if service.protocol is not Protocol.RANGE
-    ]
-    return _at_a_glance(running, targets) if depth is Depth.WATCH else targets
-
-
-def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
-    """Return the targets, where most TLS ports of an address are only asked for the certificate known of them.
-
-    They take turns: a watch shakes hands in full with one of them, the next watch with the next, and a port that has
-    few beside it waits all the same. Schools begin at different ones, so that every minute has as much to do.
-    """
-    memory, now = running.memory, running.tools.clock.wall()
-    known: dict[str, list[Target]] = {}
-    for target in targets:
-        vouched = memory.vouched.get((target.address, target.port))
-        certificate = vouched.certificate if vouched is not None else None
-        if certificate is not None and certificate.not_after > now and target.depth is Depth.WATCH:
-            known.setdefault(target.address, []).append(target)
-    turn = memory.turn + crc32(running.school.name.encode())
-    glanced = {
-        target
-        for group in known.values()
-        for number, target in enumerate(group)
-        if turn % max(len(group), FULL_EVERY) != number
-    }
-    return [
-        replace(target, known=memory.vouched[target.address, target.port]) if target in glanced else target
-        for target in targets
-    ]
 
 
 async def observe_all(running: Round, targets: Sequence[Target]) -> dict[Target, Observation]:

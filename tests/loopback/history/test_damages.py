@@ -186,15 +186,20 @@ async def test_what_is_not_ours_is_left_as_it_is(tmp_path: Path, port: int) -> N
     await all_at_once(tmp_path, port, LEFT, left_as_it_is)
 
 
+async def watches_without_memory(running: Running, reason: str) -> None:
+    """See that the daemon watches, and says why it keeps nothing."""
+    await first_round(running)
+    assert await watches(running)
+    assert await sample(running, "portwatch_storage_ok") == 0
+    assert reason in "".join(running.said("memory over restarts"))
+
+
 async def left_as_it_is(state: str, place: Place) -> None:
     make, reason = LEFT[state]
     make(place.path)
     before = place.path.read_bytes() if place.path.is_file() else None
     async with daemon(place.config) as running:
-        await first_round(running)
-        assert await watches(running)
-        assert await sample(running, "portwatch_storage_ok") == 0
-        assert reason in "".join(running.said("memory over restarts"))
+        await watches_without_memory(running, reason)
     assert reason in RUNBOOK
     assert place.aside() == []
     assert before is None or place.path.read_bytes() == before
@@ -225,10 +230,7 @@ async def test_a_locked_file_waits(
 ) -> None:
     with locked(place.path):
         async with daemon(place.config) as running:
-            await first_round(running)
-            assert await watches(running)
-            assert await sample(running, "portwatch_storage_ok") == 0
-            assert reason in "".join(running.said("memory over restarts"))
+            await watches_without_memory(running, reason)
     assert reason in RUNBOOK
     assert place.aside() == []
     async with daemon(place.config) as running:

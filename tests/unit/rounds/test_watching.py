@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from portwatchd.model import Depth, DiagnosisKind, Observation, Outcome, Security, Target, VerdictKind
-from portwatchd.rounds.watching import FULL_EVERY
+from portwatchd.rounds.targets import FULL_EVERY
 from portwatchd.world import Resolution, Resolved
 from tests.unit.rounds.outside import NOWHERE, Line, Manner, Situation
 from tests.unit.rounds.simulated import (
