@@ -451,3 +451,5 @@ class Report:
     """Changes of address since the daemon started."""
     observations: tuple[tuple[str, Observation], ...] = ()
     """Every probe of the round with its service's name, re-probes too: what the counters count."""
+    calm: bool = False
+    """Every port is judged as in the report before; only what was seen, and what is known of ranges, is new."""

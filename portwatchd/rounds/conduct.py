@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from portwatchd.model import Depth, Diagnosis, DiagnosisKind, Proof, Verdict, VerdictKind
+from portwatchd.rounds.calm import as_before, calm_of
 from portwatchd.rounds.identifying import learn, look_closer, recognise
-from portwatchd.rounds.judging import judge_all, prove_ahead
+from portwatchd.rounds.judging import address_report, by_address, judge_ports, judge_ranges, prove_ahead
 from portwatchd.rounds.reporting import Judged, report
 from portwatchd.rounds.targets import targets_of
 from portwatchd.rounds.tools import Round
@@ -24,7 +25,9 @@ from portwatchd.world import Resolved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from portwatchd.diagnosis.port import Identity
     from portwatchd.model import Observation, Report, School, Target
+    from portwatchd.rounds.closed import Ground
     from portwatchd.rounds.memory import Memory
     from portwatchd.rounds.tools import Tools
 
@@ -53,15 +56,30 @@ async def conduct(
         judged = _nothing(running, resolution.detail)
         return report(running, started, judged, (), Diagnosis(kind, (), resolution.detail))
     seen = await observe_all(running, targets_of(running, resolution.addresses, depth))
+    if depth is Depth.WATCH and (told := await as_before(running, started, resolution.addresses, seen)) is not None:
+        return told
+    memory.calm = None
     seen = await _confirmed(running, seen, depth)
     await look_at_ourselves(running, seen)
     seen = await look_closer(running, seen, depth)
-    judged, addresses = await judge_all(running, seen, recognise(running, seen))
+    judged, identities, grounds = await _judged(running, seen)
     if back := await mended_meanwhile(running, seen, judged):
         seen = await look_closer(running, seen | await observe_all(running, back), depth)
-        judged, addresses = await judge_all(running, seen, recognise(running, seen))
+        judged, identities, grounds = await _judged(running, seen)
     learn(running, judged, depth)
-    return report(running, started, judged, addresses, None)
+    addresses = tuple(address_report(running, family, address) for family, address in by_address(seen))
+    told = report(running, started, judged, addresses, None)
+    memory.calm = calm_of(running, seen, identities, grounds, told)
+    return told
+
+
+async def _judged(
+    running: Round, seen: dict[Target, Observation]
+) -> tuple[list[Judged], dict[Target, Identity], list[Ground]]:
+    """Judge every port and range; return whose answers they are as well, and on which grounds ranges were judged."""
+    identities = recognise(running, seen)
+    judged, grounds = await judge_ports(running, seen, identities)
+    return judged + await judge_ranges(running, grounds), identities, grounds
 
 
 async def _confirmed(running: Round, seen: dict[Target, Observation], depth: Depth) -> dict[Target, Observation]:

@@ -61,6 +61,14 @@ async def look_closer(running: Round, seen: Seen, depth: Depth) -> Seen:
     return seen
 
 
+def nothing_to_ask(running: Round, seen: Mapping[Target, Observation]) -> bool:
+    """Whether a closer look would ask nothing of what was seen, and so nothing of the same seen again."""
+    known = learnt(running)
+    right = {t.address for t, o in seen.items() if shows_right(t, o, known)}
+    certain = not known.anything or all(target.address in right for target in seen)
+    return certain and not _to_compare(running.memory, known)
+
+
 def _to_compare(memory: Memory, known: Learnt) -> set[str]:
     """Return the addresses with a new host key, and those that showed the learnt one before: perhaps they still do."""
     new = {address: one for address, one in memory.host_keys.items() if compare(one.fingerprint, known) is Key.CHANGED}

@@ -28,7 +28,7 @@ from portwatchd.rounds.ranges import canaries, judge_range, look_for_exposed_hos
 from portwatchd.rounds.reporting import Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
     from typing import Any
 
     from portwatchd.diagnosis.port import Scene
@@ -45,7 +45,8 @@ class Site:
     scene: Scene
 
 
-def _by_address(seen: Mapping[Target, Observation]) -> dict[tuple[Family, str], dict[Target, Observation]]:
+def by_address(seen: Mapping[Target, Observation]) -> dict[tuple[Family, str], dict[Target, Observation]]:
+    """Return what was seen, address by address."""
     groups: dict[tuple[Family, str], dict[Target, Observation]] = {}
     for target, observation in seen.items():
         groups.setdefault((target.family, target.address), {})[target] = observation
@@ -62,22 +63,24 @@ async def prove_ahead(
     A router is not searched for then: the errors that a confirmation draws from it would take the place of those that
     show its distance (Linux bounds both together).
     """
-    groups = _by_address(seen).values()
+    groups = by_address(seen).values()
     met = [(_hopper(running, group, identities), group) for group in groups]
     able = [(hopper, group) for hopper, group in met if hopper.healthy is not None or hopper.distance.hops is not None]
     await asyncio.gather(*(prove(hopper, group, identities) for hopper, group in able))
 
 
-async def judge_all(
+async def judge_ports(
     running: Round,
     seen: Mapping[Target, Observation],
     identities: Mapping[Target, Identity],
-) -> tuple[list[Judged], tuple[AddressReport, ...]]:
-    """Judge every address beside the others: what one family shows of router and server is a contrast for the other."""
-    groups = _by_address(seen)
+) -> tuple[list[Judged], list[Ground]]:
+    """Judge every address beside the others: what one family shows of router and server is a contrast for the other.
+
+    Return the verdicts, and on which grounds the ranges of each address are judged.
+    """
     judged: list[Judged] = []
     visits: list[Coroutine[Any, Any, Site]] = []
-    for (family, address), group in groups.items():
+    for (family, address), group in by_address(seen).items():
         if family in running.cut:
             judged += _cut_off(running, family, address, group)
         else:
@@ -92,12 +95,16 @@ async def judge_all(
         blind = bool(here) and all(one.verdict.kind in VEILS for one in here)
         grounds.append(Ground(site.hopper, around, blind=blind))
         judged += here
+    return judged, grounds
+
+
+async def judge_ranges(running: Round, grounds: Sequence[Ground]) -> list[Judged]:
+    """Ask and judge the ranges of every address, and look which of them is an exposed host."""
     swept = sweep_due(running)
-    for closed in await asyncio.gather(*(_closed(running, ground) for ground in grounds)):
-        judged += closed
+    judged = [one for found in await asyncio.gather(*(_closed(running, ground) for ground in grounds)) for one in found]
     if (swept or running.complete) and any(ground.scene.server_answers for ground in grounds):
         running.memory.swept_at = running.tools.clock.wall()
-    return judged, tuple(_address(running, family, address) for family, address in groups)
+    return judged
 
 
 async def _closed(running: Round, ground: Ground) -> list[Judged]:
@@ -116,17 +123,22 @@ def _cut_off(running: Round, family: Family, address: str, group: Mapping[Target
     return [Judged(service, family, address, verdict, seen.get(service.name)) for service in services]
 
 
-def _address(running: Round, family: Family, address: str) -> AddressReport:
+def address_report(running: Round, family: Family, address: str) -> AddressReport:
+    """Return what is known of an address by now."""
     distance = running.memory.distances.get(address, Distance())
     return AddressReport(family, address, distance, running.memory.exposed.get(family))
 
 
 def _hopper(running: Round, group: Mapping[Target, Observation], identities: Mapping[Target, Identity]) -> Hopper:
     """Return who asks the address of these ports."""
-    target = next(iter(group))
-    times = [seconds for o in group.values() if connected(o) and (seconds := o.seconds(Stage.CONNECT)) is not None]
-    healthy = healthy_port(group, identities)
-    return Hopper(running, target.family, target.address, healthy=healthy, round_trip=max(times, default=None))
+    target, healthy = next(iter(group)), healthy_port(group, identities)
+    return Hopper(running, target.family, target.address, healthy=healthy, round_trip=round_trip(group.values()))
+
+
+def round_trip(observations: Iterable[Observation]) -> float | None:
+    """Return the seconds that the slowest connect took."""
+    times = [seconds for o in observations if connected(o) and (seconds := o.seconds(Stage.CONNECT)) is not None]
+    return max(times, default=None)
 
 
 async def _visit(hopper: Hopper, group: Mapping[Target, Observation], identities: Mapping[Target, Identity]) -> Site:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Standing,
         VerdictKind,
     )
+    from portwatchd.rounds.calm import Calm
 
 Key: TypeAlias = "tuple[Family, str]"
 """A family and a service's name: what a port's series is known by."""
@@ -92,6 +93,8 @@ class Memory:
     """A port that answered in the last round: a sign that the monitor's own line works."""
     vouched: dict[tuple[str, int], Observation] = field(default_factory=dict)
     """What TLS ports showed, by address and port, where it was well when they were asked in full."""
+    calm: Calm | None = None
+    """The last judgement, where the next watch may take it over."""
     turn: int = 0
     """Whose turn it is to be asked in full."""
     audit_due: float | None = None

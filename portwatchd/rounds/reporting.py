@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.policies import certificate_policies, name_the_cause
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from portwatchd.model import AddressReport, Diagnosis, Observation, RangeState, Service, Verdict
-    from portwatchd.rounds.memory import Memory
+    from portwatchd.rounds.memory import Key, Memory
     from portwatchd.rounds.tools import Round
 
 SEVERITY = {kind: rank for rank, kind in enumerate(VerdictKind)}
@@ -45,11 +45,7 @@ def report(
     """Bring the memory up to date with what was judged, and freeze it all into a report."""
     memory, school = running.memory, running.school
     now = running.tools.clock.wall()
-    merged: dict[tuple[Family, str], Judged] = {}
-    for one in judged:
-        key = (one.family, one.service.name)
-        if key not in merged or SEVERITY[one.verdict.kind] > SEVERITY[merged[key].verdict.kind]:
-            merged[key] = one
+    merged = worst_of(judged)
     transitions: list[Transition] = list(running.events)
     _remember_healthy(memory, merged.values())
     _remember_vouched(memory, judged)
@@ -74,6 +70,16 @@ def report(
         tuple(sorted(memory.changes.items())),
         tuple(running.observations),
     )
+
+
+def worst_of(judged: Iterable[Judged]) -> dict[Key, Judged]:
+    """Merge the addresses of each family: the worst verdict on a service counts."""
+    merged: dict[Key, Judged] = {}
+    for one in judged:
+        key = (one.family, one.service.name)
+        if key not in merged or SEVERITY[one.verdict.kind] > SEVERITY[merged[key].verdict.kind]:
+            merged[key] = one
+    return merged
 
 
 def _remember_healthy(memory: Memory, judged: Iterable[Judged]) -> None:
@@ -125,6 +131,11 @@ def _port_report(running: Round, one: Judged, now: float, transitions: list[Tran
         memory.certificates.get(key),
         one.state,
     )
+
+
+def range_report(before: PortReport, one: Judged) -> PortReport:
+    """Return the report on a range of which the same is believed as before."""
+    return replace(before, address=one.address, verdict=one.verdict, forwarded=_range_forwarded(one), range=one.state)
 
 
 def _range_forwarded(one: Judged) -> bool | None:

@@ -23,7 +23,7 @@ from portwatchd.model import (
 from portwatchd.rounds.memory import Memory, SeenKey
 from tests.unit.history.memories import NOON, SMTP, memories, memory_of
 
-PASSING = {"settled", "vouched", "unreachable", "turn", "proven", "healthy", "limited_at", "sweeping"}
+PASSING = {"settled", "vouched", "calm", "unreachable", "turn", "proven", "healthy", "limited_at", "sweeping"}
 """Fields that end with the process."""
 
 any_json = st.recursive(
