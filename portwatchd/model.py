@@ -238,8 +238,8 @@ class Target:
     server_name: str
     depth: Depth = Depth.WATCH
     known: Observation | None = field(default=None, compare=False)
-    """What a port that speaks TLS from the first byte showed when it was asked in full; shown its certificate again,
-    a watch goes no further."""
+    """What a port with TLS, or an upgrade to it, showed when it was asked in full: shown the same certificate, or
+    greeted as it should be, a watch goes no further."""
 
     def __hash__(self) -> int:
         """Hash what tells targets apart; a round looks one up hundreds of times, and all fields would cost 2 µs."""

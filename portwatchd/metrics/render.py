@@ -49,6 +49,11 @@ _ADDRESS = families.SCHOOL_ADDRESS.name.encode()
 _CHANGES = families.SCHOOL_ADDRESS_CHANGES.name.encode()
 _EXPOSED = families.SCHOOL_EXPOSED_HOST.name.encode()
 
+_DURATIONS = STORED.index(families.PORT_DURATION)
+_RANGES = STORED.index(families.RANGE_PORTS)
+_LAST_ROUNDS = STORED.index(families.SCHOOL_LAST_ROUND)
+_EXPOSEDS = STORED.index(families.SCHOOL_EXPOSED_HOST)
+
 _ZERO, _ONE = b"} 0\n", b"} 1\n"
 _BIT = {False: _ZERO, True: _ONE}
 # An enum costs 0.1 µs to name and more to hash, and these are needed some hundred times a put. Hence the alias, and
@@ -123,6 +128,21 @@ def render(report: Report, labels: Labels) -> tuple[Block, ...]:
     return (*_ports(report, labels, values), *_school(report, labels, values))
 
 
+def renew(report: Report, labels: Labels, former: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Return the blocks of a calm report: what only a new judgement changes is taken from the former ones."""
+    durations: list[bytes] = []
+    ranges: list[bytes] = []
+    for port, at in zip(report.ports, labels.ports(report.ports), strict=True):
+        durations += _durations(port, at)
+        if port.range is not None:
+            ranges += _range(port.range, at)
+    made = list(former)
+    made[_DURATIONS], made[_RANGES] = tuple(durations), tuple(ranges)
+    made[_LAST_ROUNDS] = (_LAST_ROUND, labels.own, Values().end(report.at))
+    made[_EXPOSEDS] = _exposed(report, labels)
+    return tuple(made)
+
+
 def _ports(report: Report, labels: Labels, values: Values) -> tuple[Block, ...]:
     """The blocks of PORTS."""
     ups: list[bytes] = []
@@ -144,10 +164,7 @@ def _ports(report: Report, labels: Labels, values: Values) -> tuple[Block, ...]:
             forwards += (_FORWARDED, at, _ONE if port.forwarded else _ZERO)
         verdicts += (_VERDICT, at, _VERDICTS[id(verdict.kind), id(verdict.proof)])
         sinces += (_SINCE, at, values.end(port.since))
-        if port.observation is not None:
-            for stage, seconds in port.observation.stages:
-                if stage is _WHOLE:
-                    durations += (_DURATION, at, b"} %.6f\n" % seconds)
+        durations += _durations(port, at)
         required += (_REQUIRED, at, _ONE if port.service.required else _ZERO)
         for fact in port.policies:
             if fact.holds is not None:
@@ -161,6 +178,14 @@ def _ports(report: Report, labels: Labels, values: Values) -> tuple[Block, ...]:
     return tuple(map(tuple, made))
 
 
+def _durations(port: PortReport, at: bytes) -> Block:
+    """How long the last probe took in whole."""
+    if port.observation is None:
+        return ()
+    whole = [b"} %.6f\n" % seconds for stage, seconds in port.observation.stages if stage is _WHOLE]
+    return (_DURATION, at, whole[0]) if whole else ()
+
+
 def _range(known: RangeState, at: bytes) -> Block:
     """The three samples of a range."""
     states = (("forwarded", known.forwarded), ("lost", len(known.lost)), ("unknown", len(known.unknown)))
@@ -171,13 +196,9 @@ def _school(report: Report, labels: Labels, values: Values) -> tuple[Block, ...]
     """The blocks of SCHOOLS."""
     own = labels.own
     addresses: list[bytes] = []
-    exposed: dict[Family, bool] = {}
     for one in report.addresses:
         end = f',address="{escape(one.address)}"}} 1\n'.encode()
         addresses += (_ADDRESS, labels.families[one.family], end)
-        if one.exposed_host is not None:
-            # A family of several addresses has one series: every address must be an exposed host.
-            exposed[one.family] = exposed.get(one.family, True) and one.exposed_host
     changes = [piece for f, n in report.address_changes for piece in (_CHANGES, labels.families[f], values.end(n))]
     return (
         labels.info,
@@ -186,5 +207,14 @@ def _school(report: Report, labels: Labels, values: Values) -> tuple[Block, ...]
         (_LAST_ROUND, own, values.end(report.at)),
         tuple(addresses),
         tuple(changes),
-        tuple(piece for f, holds in exposed.items() for piece in (_EXPOSED, labels.families[f], _BIT[holds])),
+        _exposed(report, labels),
     )
+
+
+def _exposed(report: Report, labels: Labels) -> Block:
+    """Whether the router forwards everything; a family of several addresses has one series, so all of them must."""
+    exposed: dict[Family, bool] = {}
+    for one in report.addresses:
+        if one.exposed_host is not None:
+            exposed[one.family] = exposed.get(one.family, True) and one.exposed_host
+    return tuple(piece for f, holds in exposed.items() for piece in (_EXPOSED, labels.families[f], _BIT[holds]))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from portwatchd.metrics.negotiation import Wish, negotiate
-from portwatchd.metrics.render import STORED, Block, Labels, render
+from portwatchd.metrics.render import STORED, Block, Labels, render, renew
 from portwatchd.model import Report
 
 PIECE_PARTS = 12_000
@@ -50,7 +50,9 @@ class MetricStore:
         labels = self._labels.get(name)
         if labels is None or (labels.school is not report.school and labels.school != report.school):
             labels = self._labels[name] = Labels(report.school)
-        self._blocks[name] = render(report, labels)
+            self._blocks.pop(name, None)
+        former = self._blocks.get(name) if report.calm else None
+        self._blocks[name] = render(report, labels) if former is None else renew(report, labels, former)
 
     def remove(self, school: str) -> None:
         """Export nothing more of the school; an unknown one is no error."""

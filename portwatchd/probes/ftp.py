@@ -15,6 +15,8 @@ async def probe(talk: Conversation, target: Target) -> None:
     await _greet(talk)
     with talk.stage(Stage.DIALOGUE):
         async with talk.until("QUIT"):
+            if target.known is not None:
+                return
             features = await talk.ask("FEAT", ftp_reply)
             if features.code == 421:  # "closing control connection" may answer any command (RFC 959 5.4)
                 features.expect(211)

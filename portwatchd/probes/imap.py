@@ -19,7 +19,7 @@ async def probe(talk: Conversation, target: Target) -> None:
         greeting.expect("OK", "PREAUTH")
     with talk.stage(Stage.DIALOGUE):
         async with talk.until("z LOGOUT"):
-            if target.service.security is Security.TLS:
+            if target.service.security is Security.TLS or target.known is not None:
                 return
             if target.service.security is Security.PLAIN and Policy.PLAINTEXT_REFUSED not in talk.trace.wanted:
                 return

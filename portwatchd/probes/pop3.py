@@ -13,7 +13,7 @@ async def probe(talk: Conversation, target: Target) -> None:
     await _greet(talk)
     with talk.stage(Stage.DIALOGUE):
         async with talk.until("QUIT"):
-            if target.service.security is Security.STARTTLS:
+            if target.service.security is Security.STARTTLS and target.known is None:
                 capabilities = await talk.ask("CAPA", pop3_listing)
                 # CAPA is optional (RFC 2449 1).
                 offer = Offer("STLS", "CAPA", listed=capabilities.offers("STLS") if capabilities.ok else None)

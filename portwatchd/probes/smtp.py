@@ -21,6 +21,8 @@ async def probe(talk: Conversation, target: Target) -> None:
         greeting.expect(220)
     with talk.stage(Stage.DIALOGUE):
         async with talk.until("QUIT"):
+            if target.known is not None:
+                return
             features = await _introduce(talk)
             if target.service.security is not Security.TLS:
                 _note_plain_logins(talk, features)

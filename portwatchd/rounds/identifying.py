@@ -85,7 +85,7 @@ async def _certificates(running: Round, seen: Seen, doubtful: Iterable[str]) -> 
         upgrades = target.service.security is Security.STARTTLS and target.depth is Depth.WATCH
         if target.address not in doubtful or not upgrades or observation.outcome is not Outcome.OK:
             continue
-        deep = replace(target, depth=Depth.AUDIT)
+        deep = replace(target, depth=Depth.AUDIT, known=None)
         again = await running.observe(deep)
         if connected(again):
             del deeper[target]

@@ -92,7 +92,7 @@ class Memory:
     healthy: dict[Family, tuple[str, int]] = field(default_factory=dict)
     """A port that answered in the last round: a sign that the monitor's own line works."""
     vouched: dict[tuple[str, int], Observation] = field(default_factory=dict)
-    """What TLS ports showed, by address and port, where it was well when they were asked in full."""
+    """What ports with TLS or an upgrade to it showed, by address and port, where all was well."""
     calm: Calm | None = None
     """The last judgement, where the next watch may take it over."""
     turn: int = 0

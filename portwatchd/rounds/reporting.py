@@ -94,13 +94,16 @@ def _remember_healthy(memory: Memory, judged: Iterable[Judged]) -> None:
 
 
 def _remember_vouched(memory: Memory, judged: Iterable[Judged]) -> None:
-    """Keep what each TLS port of the right machine showed that is well; what is not is asked in full again."""
+    """Keep what each port with TLS, or an upgrade to it, showed that is well; what is not is asked in full again."""
     memory.vouched.clear()
     for one in judged:
-        seen = one.observation
-        if seen is None or seen.certificate is None or one.service.security is not Security.TLS:
+        seen, security = one.observation, one.service.security
+        if seen is None or one.verdict.kind is not VerdictKind.OK or seen.outcome is not Outcome.OK:
             continue
-        if one.verdict.kind is VerdictKind.OK and seen.outcome is Outcome.OK and seen.certificate.valid:
+        certified = seen.certificate is not None and seen.certificate.valid
+        known = memory.policies.get((one.family, one.service.name), ())
+        kept = not any(fact.holds is False for fact in (*known, *seen.policies))
+        if certified if security is Security.TLS else security is Security.STARTTLS and kept:
             memory.vouched[one.address, one.service.first] = seen
 
 

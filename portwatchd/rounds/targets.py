@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from portwatchd.model import Depth, Protocol, Target, VerdictKind
+from portwatchd.model import Depth, Protocol, Security, Target, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from portwatchd.model import Family, Service
     from portwatchd.rounds.tools import Round
 
-FULL_EVERY = 5
-"""Watches from one handshake in full to the next one with the same port, at least: an IServ has five TLS ports."""
+FULL_EVERY = 10
+"""Watches from one full look at a port to the next one, at least: an IServ has ten ports that speak TLS or offer it."""
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
 
@@ -44,21 +44,22 @@ def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: D
         for service in school.profile.services
         if service.protocol is not Protocol.RANGE
     ]
-    return _at_a_glance(running, targets) if depth is Depth.WATCH else targets
+    return _at_a_glance(running, targets)
 
 
 def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
-    """Return the targets, where most TLS ports of an address are only asked for the certificate known of them.
+    """Return the targets, where most that are known of are only asked whether that still holds.
 
-    They take turns: a watch shakes hands in full with one of them, the next watch with the next, and a port that has
-    few beside it waits all the same. Schools begin at different ones, so that every minute has as much to do.
+    They take turns: a round asks one of them in full, the next round the next, and a port that has few beside it waits
+    all the same. Schools begin at different ones, so that every minute has as much to do.
     """
     memory, now = running.memory, running.tools.clock.wall()
     known: dict[str, list[Target]] = {}
     for target in targets:
         vouched = memory.vouched.get((target.address, target.port))
-        certificate = vouched.certificate if vouched is not None else None
-        if certificate is not None and certificate.not_after > now and target.depth is Depth.WATCH:
+        if vouched is None or (vouched.certificate is not None and vouched.certificate.not_after <= now):
+            continue
+        if target.depth is Depth.WATCH or target.service.security is Security.TLS:
             known.setdefault(target.address, []).append(target)
     turn = memory.turn + crc32(running.school.name.encode())
     glanced = {

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 import trustme
 
-from portwatchd.model import Observation, Outcome, Protocol, Stage
+from portwatchd.model import Observation, Outcome, Policy, Protocol, Stage
 from tests.loopback.probes.conftest import NAME, TIMEOUT, Observe, server_context
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,3 +75,33 @@ async def test_a_server_that_is_hung(observe: Observe, known: Observation) -> No
     seen = await observe(Protocol.IMAPS, silent, known=known)
     assert (seen.outcome, seen.stopped, seen.certificate) == (Outcome.TIMEOUT, Stage.TLS, None)
     assert (seen.seconds(Stage.TOTAL) or 0) >= TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("protocol", "greeting", "farewell"),
+    [
+        (Protocol.SMTP, b"220 mx.example.org ESMTP\r\n", b"QUIT\r\n"),
+        (Protocol.FTP, b"220 ready\r\n", b"QUIT\r\n"),
+        (Protocol.POP3, b"+OK ready\r\n", b"QUIT\r\n"),
+        (Protocol.IMAP, b"* OK ready\r\n", b"z LOGOUT\r\n"),
+    ],
+)
+async def test_a_service_that_is_known_to_offer_tls_is_only_greeted(
+    observe: Observe, protocol: Protocol, greeting: bytes, farewell: bytes
+) -> None:
+    heard = asyncio.get_running_loop().create_future()
+
+    async def polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        heard.set_result(await reader.read())
+
+    seen = await observe(protocol, polite, Policy.TLS_OFFERED, known=Observation(0.0, Outcome.OK))
+    assert (seen.outcome, seen.stopped) == (Outcome.OK, None)
+    assert seen.banner.raw.strip() in greeting
+    assert await heard == farewell
+
+
+async def test_a_service_that_is_known_and_greets_wrongly_is_faulty(observe: Observe) -> None:
+    known = Observation(0.0, Outcome.OK)
+    seen = await observe(Protocol.SMTP, imap, Policy.TLS_OFFERED, known=known)
+    assert seen.outcome is Outcome.WRONG_PROTOCOL

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from portwatchd.diagnosis.standing import VEILS
+from portwatchd.metrics.render import Labels, render, renew
 from portwatchd.model import Depth, Foreign, Outcome, Policy, PolicyFact, VerdictKind
 from tests.unit.rounds.outside import NOWHERE, Manner, Situation
 from tests.unit.rounds.simulated import INTERVAL, LISTED, RANGE, START, STRANGE, V4, V6, Prober, Watching, port, well
@@ -50,6 +51,11 @@ async def test_a_school_of_which_all_is_well_is_judged_once_and_told_in_each_rou
         assert [p.since for p in report.ports] == [p.since for p in before.ports]
         assert report.at > before.at
         assert len(report.observations) == len(before.observations)
+    labels = Labels(watching.school)
+    former = render(before, labels)
+    for report in watching.reports:
+        former = renew(report, labels, former)
+        assert former == render(report, labels)
     times = [port(report, "smtp").observation for report in watching.reports]
     assert len({one.at for one in times if one is not None}) == len(times)
 

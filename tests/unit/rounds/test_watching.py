@@ -5,7 +5,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from portwatchd.model import Depth, DiagnosisKind, Observation, Outcome, Security, Target, VerdictKind
+from portwatchd.model import (
+    Depth,
+    DiagnosisKind,
+    Observation,
+    Outcome,
+    Policy,
+    Protocol,
+    Security,
+    Target,
+    VerdictKind,
+)
 from portwatchd.rounds.targets import FULL_EVERY
 from portwatchd.world import Resolution, Resolved
 from tests.unit.rounds.outside import NOWHERE, Line, Manner, Situation
@@ -13,6 +23,7 @@ from tests.unit.rounds.simulated import (
     HOST,
     LISTED,
     RANGE,
+    TABLE,
     V4,
     V6,
     Prober,
@@ -22,6 +33,7 @@ from tests.unit.rounds.simulated import (
     kinds,
     port,
     says,
+    service,
     well,
 )
 
@@ -271,18 +283,35 @@ async def test_a_thousand_rounds_of_a_healthy_school_give_no_false_alarm(
     assert says(report, "ftp-data")[0] is VerdictKind.OK
 
 
-async def test_tls_ports_take_turns_in_being_asked_in_full() -> None:
-    watching = await believed_well(well())
+async def test_ports_with_tls_or_an_offer_of_it_take_turns_in_being_asked_in_full() -> None:
+    offers = replace(service("imap", Protocol.IMAP, 143), policies=frozenset({Policy.TLS_OFFERED}))
+    line = well()
+    line.ports[143] = Situation.OPEN
+    watching = Watching(line, services=(*TABLE, offers))
+    await watching.rounds(3)
     full = []
-    for _ in range(10):
+    for _ in range(2 * FULL_EVERY):
         watching.prober.asked.clear()
         await watching.round()
-        secured = [target for target in watching.prober.asked if target.service.security is Security.TLS]
-        full.append([t.service.name for t in secured if t.known is None and t.service.alias_of is None])
-    names = ["https", "imaps", "ldaps"]
+        asked = [target for target in watching.prober.asked if target.service.security is not Security.PLAIN]
+        full.append([t.service.name for t in asked if t.known is None and t.service.alias_of is None])
+    names = ["https", "imaps", "ldaps", "imap"]
     assert all(len(turn) <= 1 for turn in full)
-    assert [full[:FULL_EVERY].count([name]) for name in names] == [1, 1, 1]
+    assert [full[:FULL_EVERY].count([name]) for name in names] == [1, 1, 1, 1]
     assert full[:FULL_EVERY] == full[FULL_EVERY:]
+
+
+async def test_an_audit_looks_behind_each_offer_of_tls_and_glances_at_tls_that_was_verified_lately() -> None:
+    offers = replace(service("imap", Protocol.IMAP, 143), policies=frozenset({Policy.TLS_OFFERED}))
+    line = well()
+    line.ports[143] = Situation.OPEN
+    watching = Watching(line, services=(*TABLE, offers))
+    await watching.rounds(3)
+    watching.prober.asked.clear()
+    await watching.round(depth=Depth.AUDIT)
+    asked = {target.service.name: target for target in watching.prober.asked}
+    assert asked["imap"].known is None
+    assert sum(asked[name].known is None for name in ("https", "imaps", "ldaps")) <= 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CERTIFICATE_INVALID, Outcome.TIMEOUT, Outcome.TLS_FAILED])
