@@ -64,7 +64,7 @@ def provisioned(panels: Mapping[tuple[str, str], int]) -> str:
     for group, rule in alerts():
         title, board = rule["alert"], BOARDS_OF_ALERTS.get(rule["alert"]) or BOARDS[group]
         if names.count(title) > 1:
-            title = f"{title} ({rule['labels']['severity']})"
+            title = f"{title} ({', '.join(_distinction(rule['labels']))})"
         groups.setdefault(group, []).append(_rule(rule, title, board[0], panels[board]))
     document = {
         "apiVersion": 1,
@@ -74,6 +74,31 @@ def provisioned(panels: Mapping[tuple[str, str], int]) -> str:
         ],
     }
     return HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=118)
+
+
+def _distinction(labels: Json) -> Iterator[str]:
+    """Yield what tells the rules of one alert apart."""
+    yield labels["severity"]
+    if "scope" in labels:
+        yield labels["scope"].replace("_", " ")
+
+
+def consequences(language: str) -> str:
+    """Return the template that says what the loss of a service means, without asking Prometheus."""
+    known = {
+        rule["labels"]["port_name"]: rule["labels"][f"consequence{language}"]
+        for group in rules()
+        for rule in group["rules"]
+        if rule.get("record") == "portwatch:service_words:info" and "profile" not in rule["labels"]
+    }
+    arms = [f'if eq $labels.port_name "{name}" }}}}{said}' for name, said in known.items()]
+    return "{{ " + "{{ else ".join(arms) + "{{ end }}"
+
+
+def _said(name: str, text: str) -> str:
+    if "portwatch:service_words:info" in text:
+        return consequences(name.removeprefix("consequence"))
+    return template(text, policy=not name.startswith(("consequence", "remedy")))
 
 
 def _rule(rule: Json, title: str, board: str, panel: int) -> Json:
@@ -109,11 +134,9 @@ def _rule(rule: Json, title: str, board: str, panel: int) -> Json:
     if "keep_firing_for" in rule:
         made["keepFiringFor"] = rule["keep_firing_for"]
     school = "?var-school={{ $labels.school | urlquery }}" if board == "portwatch-school" else ""
-    made["annotations"] = {
-        name: said
-        for name, text in rule["annotations"].items()
-        if (said := template(text, policy=not name.startswith(("consequence", "remedy"))))
-    } | {"dashboard_url": f"{{{{ externalURL }}}}d/{board}{school}"}
+    made["annotations"] = {name: said for name, text in rule["annotations"].items() if (said := _said(name, text))} | {
+        "dashboard_url": f"{{{{ externalURL }}}}d/{board}{school}"
+    }
     made["labels"] = {name: _literal(template(text)) for name, text in rule["labels"].items()}
     made["labels"]["alert"] = rule["alert"]  # Grafana calls the title alertname, and a title is unique
     made["isPaused"] = False

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import quiet  # noqa: E402 - the path comes first
-from alerts import Alert, disagreement, school_alerts  # noqa: E402
+from alerts import OF_ONE_FAMILY, Alert, disagreement, school_alerts  # noqa: E402
 from faults import Record, fault_rules, fleet_rules, mass_rules, memory_rules, word_rules  # noqa: E402
 from wards import mass_alerts, own_alerts  # noqa: E402
 
@@ -97,20 +97,23 @@ def alert(one: Alert, places: Places, labels: str, begun: Callable[[str, Alert],
     lines = comment(f"for {one.wait}: {one.why}", 6)
     texts = {"title": one.title, "summary": one.summary, "description": one.description}
     texts |= {"consequence": one.consequence, "remedy": one.remedy}
-    for severity, expr in one.rules:
-        query = begun(expr.strip().replace("%LABELS%", labels), one)
+    for rule in one.rules:
+        query = begun(rule.expr.strip().replace("%LABELS%", labels), one)
         lines += [f"      - alert: {one.name}", f"        expr: {block(query, 10)}"]
         if one.wait != "0s":
             lines.append(f"        for: {one.wait}")
         if one.keep != "0s":
             lines.append(f"        keep_firing_for: {one.keep}")
-        lines += ["        labels:", f"          severity: {severity}", f"          cause: {one.cause}"]
+        lines += ["        labels:", f"          severity: {rule.severity}", f"          cause: {one.cause}"]
+        if rule.scope:
+            lines.append(f"          scope: {rule.scope}")
         if quorum:
             lines.append(f"          quorum: {quorum}")
         lines.append("        annotations:")
-        for key, words in texts.items():
+        for key, words in (texts | ({"consequence": OF_ONE_FAMILY} if rule.scope else {})).items():
             lines += [f"          {key}: {quoted(words.en)}"] if words.en else []
             lines += [f"          {key}_de: {quoted(words.de)}"] if words.de else []
+        lines += [f"          since: {quoted(one.since)}"] if one.since else []
         lines += places.lines(one)
     return lines
 

@@ -84,6 +84,15 @@ def test_alerts_are_those_of_prometheus() -> None:
             assert "$value " not in text
 
 
+def test_every_alert_on_a_port_says_what_follows() -> None:
+    document = yaml.safe_load((GRAFANA / "provisioning" / "alerting" / "portwatch.yml").read_text("utf-8"))
+    for rule in (rule for group in document["groups"] for rule in group["rules"]):
+        if rule["labels"]["alert"] == "PortwatchForwardLost":
+            for language, said in (("", "The school receives no mail."), ("_de", "Die Schule empfängt keine E-Mails.")):
+                text = rule["annotations"][f"consequence{language}"]
+                assert ("IPv4" in text) if "scope" in rule["labels"] else (f'"smtp" }}}}{said}{{{{ else if' in text)
+
+
 def test_templates_lose_only_what_they_asked_prometheus_for() -> None:
     text = (
         "{{ $labels.school }}: {{ with query (printf `up{a=%q}` $labels.a) }}{{ range . }}{{ .Value }}{{ end }}"
