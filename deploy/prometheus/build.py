@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from faults import Record, fault_rules, fleet_rules, mass_rules, memory_rules, w
 from wards import mass_alerts, own_alerts  # noqa: E402
 
 from portwatchd.config import ConfigError, built_in_profiles, load  # noqa: E402
+from portwatchd.config.values import ALERT_LABELS  # noqa: E402
+from portwatchd.metrics.families import CATALOGUE  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +36,8 @@ HEAD = """\
 # Written by deploy/prometheus/build.py; do not edit. Needs Prometheus 2.42 or newer.
 groups:
 """
+TAKEN = ALERT_LABELS | {"__name__", "alertstate", "scope"} | {label for family in CATALOGUE for label in family.labels}
+"""Names of labels that the rules use for something else than a school's own."""
 RUNBOOKS = "https://github.com/portwatchd/portwatchd/blob/main/deploy/runbooks"
 GRAFANA = "http://localhost:3000"
 BOARDS = {
@@ -180,6 +185,19 @@ def files(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
+def faults(options: argparse.Namespace) -> list[str]:
+    """Return what is wrong with the options."""
+    labels = [label for label in options.labels.split(",") if label]
+    wrong = [
+        f"--labels: {one!r} is no label's name" for one in labels if not re.fullmatch(r"[a-zA-Z_]\w*", one, re.ASCII)
+    ]
+    wrong += [f"--labels: {one!r} has a meaning of its own in the rules" for one in sorted(TAKEN.intersection(labels))]
+    wrong += [f"--labels: {one!r} is given twice" for one in sorted(set(labels)) if labels.count(one) > 1]
+    if not options.output.is_dir():
+        wrong.append(f"--output: {options.output} is no folder")
+    return wrong
+
+
 def main() -> int:
     """Write the files, or say which is not current."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -195,6 +213,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=HERE)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is not current")
     options = parser.parse_args()
+    if wrong := faults(options):
+        print("\n".join(wrong), file=sys.stderr)  # noqa: T201
+        return 2
     try:
         made = files(options)
     except ConfigError as error:

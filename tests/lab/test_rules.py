@@ -160,6 +160,23 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
     _run("promtool", "check", "rules", tmp_path / "portwatch.rules.yml", tmp_path / "quorum.rules.yml")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--labels", "district,phone-number"), "--labels: 'phone-number' is no label's name"),
+        (("--labels", "school,host,severity"), "--labels: 'severity' has a meaning of its own in the rules"),
+        (("--labels", "region,region"), "--labels: 'region' is given twice"),
+        (("--output", "/nowhere/at/all"), "--output: /nowhere/at/all is no folder"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(given: tuple[str, str], said: str, tmp_path: Path) -> None:
+    argv = [sys.executable, str(RULES / "build.py"), "--output", str(tmp_path), *given]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def _installed(readme: Path) -> dict[str, set[Path]]:
     """Return what the steps of a README copy, by the folder that it is copied to."""
     copied: dict[str, set[Path]] = {}
@@ -240,6 +257,17 @@ def test_a_lost_school_is_described_with_its_ports_where_they_are_known(tmp_path
     texts = _texts("PortwatchDNSFailed", tmp_path)
     assert texts["description"].startswith("Host gym.example.org, profile iserv.")
     assert texts["description_de"].startswith("Host gym.example.org, Profil iserv.")
+
+
+def test_since_is_when_the_daemon_saw_it_first(tmp_path: Path) -> None:
+    labels = 'job="portwatchd",instance="mon:10052",school="gym"'
+    port = f'portwatch_port_verdict_since_timestamp_seconds{{{labels},family="ipv4",port="25",port_name="smtp"}}'
+    texts = _texts("PortwatchForwardLost", tmp_path, {"series": port, "values": "-86400x199"})
+    assert re.fullmatch(r"1969-12-3\d \d\d:00 \S+", texts["since"])
+    school = f"portwatch_school_diagnosis_since_timestamp_seconds{{{labels}}}"
+    texts = _texts("PortwatchLineDown", tmp_path, {"series": school, "values": "-86400x199"})
+    assert re.fullmatch(r"1969-12-3\d \d\d:00 \S+", texts["since"])
+    assert _texts("PortwatchForwardLost", tmp_path)["since"] == ""
 
 
 ROUTES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -12,7 +12,7 @@ from grafana import alerting
 from grafana.build import encoded, files, read
 from portwatchd.model import DiagnosisKind, VerdictKind
 
-from .boards import GRAFANA, PATHS, load, panels
+from .boards import GRAFANA, PATHS, digest, load, panels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,13 @@ def test_files_are_current() -> None:
 
 def test_nothing_else_is_there() -> None:
     assert {path.stem for path in PATHS} == UIDS
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_picture_shows_the_dashboard_as_it_is_now(path: Path) -> None:
+    picture = GRAFANA / "pictures" / f"{path.stem}.png"
+    assert b"tEXtDashboard\0" + digest(load(path)) in picture.read_bytes(), "draw it anew: grafana/README.md"
+    assert f"grafana/pictures/{picture.name}" in (GRAFANA.parent / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -112,3 +119,29 @@ def test_provisioning_is_of_version_one(name: str) -> None:
     assert document["apiVersion"] == 1
     if name == "datasources":
         assert [one["uid"] for one in document["datasources"]] == [alerting.SOURCE_UID]
+
+
+TIMES = ("group_wait", "group_interval", "repeat_interval")
+
+
+def _grouped(route: dict[str, Any], matchers: str) -> list[tuple[Any, ...]]:
+    """Return what a route and those under it match, how they group and when they tell; the contacts' own left out."""
+    own = str(route.get(matchers, "")).replace("alertname", "alert").replace(", ", "").replace("'", "").replace('"', "")
+    groups = [one.replace("alertname", "alert") for one in route.get("group_by", ())]
+    made = [(own.strip("[]"), groups, *(route.get(time) for time in TIMES), route.get("continue"))]
+    return made + [
+        one
+        for under in route.get("routes", ())
+        if "contact" not in str(under.get(matchers))
+        for one in _grouped(under, matchers)
+    ]
+
+
+def test_grafana_groups_and_routes_as_alertmanager_does() -> None:
+    """All but the school's own contact: Grafana's addresses know no templates."""
+    here = yaml.safe_load((GRAFANA / "provisioning" / "alerting" / "notifications.yml").read_text("utf-8"))
+    there = yaml.safe_load((GRAFANA.parent / "deploy" / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
+    (policy,) = here["policies"]
+    assert _grouped(policy, "object_matchers") == _grouped(there["route"], "matchers")
+    named = {policy["receiver"], *(one["receiver"] for one in policy["routes"])}
+    assert named == {one["name"] for one in here["contactPoints"]}
