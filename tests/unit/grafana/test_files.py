@@ -100,6 +100,17 @@ def test_every_alert_on_a_port_says_what_follows() -> None:
                 assert ("IPv4" in text) if "scope" in rule["labels"] else (f'"smtp" }}}}{said}{{{{ else if' in text)
 
 
+def test_a_quorum_in_grafana_says_of_schools_what_two_monitors_say() -> None:
+    document = yaml.safe_load((GRAFANA / "quorum" / "portwatch.yml").read_text("utf-8"))
+    made = [rule for group in document["groups"] for rule in group["rules"]]
+    assert len({rule["uid"] for rule in made}) == len({rule["title"] for rule in made}) == len(made)
+    told = {rule["labels"]["alert"] for rule in made}
+    assert told == {rule["alert"] for _, rule in alerting.alerts()} | {"PortwatchMonitorsDisagree"}
+    for rule in made:
+        of_itself = rule["labels"]["cause"] in {"monitor", "watchdog", "monitors_disagree"}
+        assert ("quorum" in rule["labels"]) != (of_itself and rule["labels"]["alert"] != "PortwatchMassOutage")
+
+
 def test_templates_lose_only_what_they_asked_prometheus_for() -> None:
     text = (
         "{{ $labels.school }}: {{ with query (printf `up{a=%q}` $labels.a) }}{{ range . }}{{ .Value }}{{ end }}"
