@@ -7,13 +7,14 @@ templates cannot ask Prometheus back; what the sentences ask for is left out, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 RULES = Path(__file__).resolve().parents[1] / "deploy" / "prometheus" / "portwatch.rules.yml"
+QUORUM = RULES.with_name("quorum.rules.yml")
 SOURCE_UID = "portwatch-prometheus"
 """The data source of provisioning/datasources."""
 INTERVAL = "1m"
@@ -22,9 +23,15 @@ HEAD = """\
 # The alerts of deploy/prometheus/portwatch.rules.yml, evaluated by Grafana. Written by grafana/build.py; do not edit.
 # Prometheus must load that file too: the expressions ask for what it records.
 """
+QUORUM_HEAD = """\
+# The alerts of two monitors that must agree, evaluated by Grafana. Written by grafana/build.py; do not edit.
+# Take it instead of provisioning/alerting/portwatch.yml. Prometheus must load portwatch.rules.yml and quorum.rules.yml.
+"""
+OWN = "portwatch-monitor"
 BOARDS = {
     "portwatch-schools": ("portwatch-school", "Ports over time"),
     "portwatch-monitor": ("portwatch-monitor", "Sees the outside, over time"),
+    "portwatch-quorum": ("portwatch-school", "Ports over time"),
 }
 """The dashboard and the panel that show what a group's alerts are about."""
 BOARDS_OF_ALERTS = {
@@ -35,9 +42,9 @@ BOARDS_OF_ALERTS = {
 Json = dict[str, Any]
 
 
-def rules() -> list[Json]:
+def rules(path: Path = RULES) -> list[Json]:
     """Return the groups of Prometheus' rules."""
-    groups: list[Json] = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    groups: list[Json] = yaml.safe_load(path.read_text("utf-8"))["groups"]
     return groups
 
 
@@ -57,14 +64,23 @@ def alerts() -> Iterator[tuple[str, Json]]:
                 yield group["name"], rule
 
 
-def provisioned(panels: Mapping[tuple[str, str], int]) -> str:
-    """Return the provisioning file. `panels` gives the id of a panel by its dashboard and title."""
-    names = [rule["alert"] for _, rule in alerts()]
-    groups: dict[str, list[Json]] = {}
+def agreed() -> Iterator[tuple[str, Json]]:
+    """Yield what takes their place for two monitors: what each says of itself, and both say of schools."""
     for group, rule in alerts():
+        if rule["alert"] != "PortwatchMassOutage" and BOARDS_OF_ALERTS.get(rule["alert"], BOARDS[group])[0] == OWN:
+            yield group, rule
+    for both in rules(QUORUM):
+        yield from ((str(both["name"]), rule) for rule in both["rules"] if "alert" in rule)
+
+
+def provisioned(panels: Mapping[tuple[str, str], int], told: Sequence[tuple[str, Json]], head: str) -> str:
+    """Return the provisioning file of alerts. `panels` gives the id of a panel by its dashboard and title."""
+    names = [rule["alert"] for _, rule in told]
+    groups: dict[str, list[Json]] = {}
+    for group, rule in told:
         title, board = rule["alert"], BOARDS_OF_ALERTS.get(rule["alert"]) or BOARDS[group]
         if names.count(title) > 1:
-            title = f"{title} ({rule['labels']['severity']})"
+            title = f"{title} ({', '.join(_distinction(rule['labels']))})"
         groups.setdefault(group, []).append(_rule(rule, title, board[0], panels[board]))
     document = {
         "apiVersion": 1,
@@ -73,7 +89,34 @@ def provisioned(panels: Mapping[tuple[str, str], int]) -> str:
             for name, made in groups.items()
         ],
     }
-    return HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=118)
+    return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=118)
+
+
+def _distinction(labels: Json) -> Iterator[str]:
+    """Yield what tells the rules of one alert apart."""
+    yield labels["severity"]
+    if "scope" in labels:
+        yield labels["scope"].replace("_", " ")
+    if labels.get("quorum") == "alone":
+        yield "seen by one"
+
+
+def consequences(language: str) -> str:
+    """Return the template that says what the loss of a service means, without asking Prometheus."""
+    known = {
+        rule["labels"]["port_name"]: rule["labels"][f"consequence{language}"]
+        for group in rules()
+        for rule in group["rules"]
+        if rule.get("record") == "portwatch:service_words:info" and "profile" not in rule["labels"]
+    }
+    arms = [f'if eq $labels.port_name "{name}" }}}}{said}' for name, said in known.items()]
+    return "{{ " + "{{ else ".join(arms) + "{{ end }}"
+
+
+def _said(name: str, text: str) -> str:
+    if "portwatch:service_words:info" in text:
+        return consequences(name.removeprefix("consequence"))
+    return template(text, policy=not name.startswith(("consequence", "remedy")))
 
 
 def _rule(rule: Json, title: str, board: str, panel: int) -> Json:
@@ -109,11 +152,9 @@ def _rule(rule: Json, title: str, board: str, panel: int) -> Json:
     if "keep_firing_for" in rule:
         made["keepFiringFor"] = rule["keep_firing_for"]
     school = "?var-school={{ $labels.school | urlquery }}" if board == "portwatch-school" else ""
-    made["annotations"] = {
-        name: said
-        for name, text in rule["annotations"].items()
-        if (said := template(text, policy=not name.startswith(("consequence", "remedy"))))
-    } | {"dashboard_url": f"{{{{ externalURL }}}}d/{board}{school}"}
+    made["annotations"] = {name: said for name, text in rule["annotations"].items() if (said := _said(name, text))} | {
+        "dashboard_url": f"{{{{ externalURL }}}}d/{board}{school}"
+    }
     made["labels"] = {name: _literal(template(text)) for name, text in rule["labels"].items()}
     made["labels"]["alert"] = rule["alert"]  # Grafana calls the title alertname, and a title is unique
     made["isPaused"] = False

@@ -46,7 +46,9 @@ def files() -> Mapping[Path, str]:
     panels = {
         (str(board.uid), str(panel.title)): int(panel.id_val or 0) for board in boards for panel in board.panels or []
     }
-    made[HERE / "provisioning" / "alerting" / "portwatch.yml"] = alerting.provisioned(panels)
+    own, both = [*alerting.alerts()], [*alerting.agreed()]
+    made[HERE / "provisioning" / "alerting" / "portwatch.yml"] = alerting.provisioned(panels, own, alerting.HEAD)
+    made[HERE / "quorum" / "portwatch.yml"] = alerting.provisioned(panels, both, alerting.QUORUM_HEAD)
     return made
 
 

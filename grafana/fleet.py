@@ -56,7 +56,7 @@ from .words import (
 UID = "portwatch-fleet"
 SCHOOL_LINK = (
     "The school's ports",
-    "/d/portwatch-school?var-datasource=${datasource}&var-school=${__data.fields.School}&${__url_time_range}",
+    "/d/portwatch-school?${datasource:queryparam}&var-school=${__data.fields.School:percentencode}&${__url_time_range}",
 )
 RUNBOOK_LINK = ("What to do: the runbook", "${runbooks}/${__data.fields.Runbook}.md")
 
@@ -251,7 +251,10 @@ def build(runbooks: str) -> dashboard.Dashboard:
                 {
                     "district": Column(
                         "District",
-                        link=("Only this district", "/d/portwatch-fleet?var-district=${__value.text}"),
+                        link=(
+                            "Only this district",
+                            "/d/portwatch-fleet?${datasource:queryparam}&var-district=${__value.text:percentencode}",
+                        ),
                     ),
                     "Value #A": Column("Schools"),
                     "Value #B": Column("Affected", thresholds=NONE_IS_WELL),
@@ -281,7 +284,10 @@ def build(runbooks: str) -> dashboard.Dashboard:
                     width=7,
                     height=9,
                     thresholds=((None, RED),),
-                    link=("The service over all schools", "/d/portwatch-ports?var-port_name=${__field.name}"),
+                    link=(
+                        "The service over all schools",
+                        "/d/portwatch-ports?${datasource:queryparam}&var-port_name=${__field.name:percentencode}",
+                    ),
                 ),
             ),
         )

@@ -289,7 +289,9 @@ DISTRICT = variable(
     "District",
     "The schools' label `district`. All includes schools without one.",
     f"label_values(portwatch_school_info{{{MONITOR}}}, district)",
-    everything=".*",  # .+ would hide every school where no school has the label
+    # Not .+, as for the others: the label is the user's, so not every school has it, and .+ would hide those without.
+    # Only the daemon could give them a `none`; then a school's labels would no longer be what its owner wrote.
+    everything=".*",
 )
 _SCHOOLS = f'label_values(portwatch_school_info{{{MONITOR}, district=~"$district"}}, school)'
 SCHOOLS = variable("school", "School", "Schools of the chosen districts", _SCHOOLS)

@@ -184,7 +184,7 @@ def build(runbooks: str) -> dashboard.Dashboard:
                         "Service",
                         link=(
                             "The service over all schools",
-                            "/d/portwatch-ports?${datasource:queryparam}&var-port_name=${__value.text}",
+                            "/d/portwatch-ports?${datasource:queryparam}&var-port_name=${__value.text:percentencode}",
                         ),
                     ),
                     "family": Column("Family", width=70),

@@ -1,12 +1,12 @@
 """Owns the alerts: when each fires, how grave it is, what it tells people, and why it waits as long as it does."""  # noqa: INP001 - a script's part
 
-# ruff: noqa: E501, ISC004 - a sentence for people is more easily read in one line
+# ruff: noqa: E501 - a sentence for people is more easily read in one line
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faults import FAMILY, SCHOOL
+from faults import FAMILY, PORT, SCHOOL, SPARED, WHOLE
 
 from portwatchd.diagnosis.words import remedies, sentences
 from portwatchd.model import Policy, Words
@@ -44,6 +44,20 @@ FACTS = Words(
 )
 
 
+GRAVEST = (
+    "wrong_device",
+    "router_answers",
+    "line_down",
+    "server_down",
+    "forward_lost",
+    "range_incomplete",
+    "server_filtered",
+    "service_down",
+    "service_faulty",
+)
+"""The verdicts on a port, from the gravest on. Where two monitors see different ones, both see at least the milder."""
+
+
 def _service_words(label: str) -> str:
     """Return the template of a service's consequence: the school's own profile first, then anybody's."""
     table = "portwatch:service_words:info{port_name=%q,profile=%q}"
@@ -53,15 +67,27 @@ def _service_words(label: str) -> str:
     return f"{own}{said}{{{{ else }}}}{any_}{said}{{{{ end }}}}{{{{ end }}}}"
 
 
-ELSEWHERE = (
-    '{{ with query (printf "portwatch_port_up{school=%q,port=%q,family!=%q} == 1" '
-    "$labels.school $labels.port $labels.family) }}"
+OF_SERVICE = Words(_service_words("consequence"), _service_words("consequence_de"))
+ONE_FAMILY = "one_family"
+OF_ONE_FAMILY = Words(
+    "Over IPv4 it still works. Whoever has only IPv6 is shut out; others may have to wait until IPv4 is tried.",
+    "Über IPv4 geht es noch. Wer nur IPv6 hat, kommt nicht durch; andere warten womöglich, bis IPv4 an der Reihe ist.",
 )
-OTHER = '{{ if eq $labels.family "ipv6" }}IPv4{{ else }}IPv6{{ end }}'
-OF_SERVICE = Words(
-    f"{_service_words('consequence')}{ELSEWHERE} Over {OTHER} it still works.{{{{ end }}}}",
-    f"{_service_words('consequence_de')}{ELSEWHERE} Über {OTHER} geht es noch.{{{{ end }}}}",
+SINCE_PORT = (
+    "portwatch_port_verdict_since_timestamp_seconds{school=%q,family=%q,port=%q} and on (monitor, job, instance, school, "
+    'family, port, port_name) portwatch_port_verdict{verdict!~\\"ok|unused|unknown|blocked_here\\"}'
 )
+SINCE_SCHOOL = (
+    "portwatch_school_diagnosis_since_timestamp_seconds{school=%q} and on (monitor, job, instance, school) "
+    'portwatch_school_diagnosis{diagnosis!~\\"ok|unknown\\"}'
+)
+
+
+def _since(query: str, *labels: str) -> str:
+    """Return the template of the time since when it is so: the fault's, where the daemon says it, not the alert's."""
+    given = " ".join(f"$labels.{label}" for label in labels)
+    form = '(. | first | value | toTime).Local.Format "2006-01-02 15:04 MST"'
+    return f'{{{{ with query (printf "min({query})" {given}) }}}}{{{{ {form} }}}}{{{{ end }}}}'
 
 
 def _policy_words(label: str) -> str:
@@ -72,14 +98,23 @@ def _policy_words(label: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of an alert."""
+
+    severity: str
+    expr: str
+    scope: str = ""
+    """ONE_FAMILY where it is lost over IPv6 and IPv4 still serves it; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One alert as people know it; it may become several rules, one a severity."""
 
     name: str
     cause: str
     """One cause at one school is one notification, however many alerts it takes."""
-    rules: tuple[tuple[str, str], ...]
-    """Severity and expression of each."""
+    rules: tuple[Rule, ...]
     wait: str
     keep: str
     why: str
@@ -88,6 +123,10 @@ class Alert:
     description: Words = NONE
     consequence: Words = NONE
     remedy: Words = NONE
+    since: str = ""
+    """The template of the fault's beginning; without it, the alert's counts."""
+    seen: str = ""
+    """What is at least as grave: whoever sees that agrees in a quorum. Without it, it must be the same."""
 
 
 def _fill(words: Words, what: Words) -> Words:
@@ -104,11 +143,12 @@ def _whole(
     """Return an alert on a school, or on one of its address families."""
     family = ',family=\\"' + cause[:4] + '\\"' if cause.startswith("ipv") else ""
     over = cause[:4].replace("ip", "IP")
+    graver = "|".join((*WHOLE[:4], cause) if family else WHOLE[: WHOLE.index(cause) + 1])
     unreached = Words(UNREACHED.en.replace("%FAMILY%", family), UNREACHED.de.replace("%FAMILY%", family))
     return Alert(
         name,
         cause,
-        ((severity, f'portwatch:school_fault:info{{diagnosis="{cause}"}}'),),
+        (Rule(severity, f'portwatch:school_fault:info{{diagnosis="{cause}"}}'),),
         wait,
         "2m",
         f"{why} {KEPT}",
@@ -125,6 +165,8 @@ def _whole(
             "Von außen ist kein Dienst der Schule nutzbar, und es kommt keine E-Mail an.",
         ),
         remedy,
+        _since(SINCE_SCHOOL, "school"),
+        f'portwatch:school_fault:info{{diagnosis=~"{graver}"}}',
     )
 
 
@@ -134,13 +176,17 @@ def _ports(
     """Return an alert on single ports; the severity follows from what their loss means."""
     title, summary, remedy = words
     chosen = f'portwatch:port_fault:required{{verdict=~"{verdicts}"'
+    alone, spared = f"unless on ({PORT}) {SPARED}", f"and on ({PORT}) {SPARED}"
+    graver = "|".join(GRAVEST[: max(map(GRAVEST.index, verdicts.split("|"))) + 1])
     return Alert(
         name,
         cause,
         (
-            ("critical", f'max without (verdict) ({chosen},port_name=~"{critical}"}} == 1)'),
-            ("warning", f'max without (verdict) ({chosen},port_name!~"{critical}"}} == 1)'),
-            ("info", f"max without (verdict) ({chosen}}} == 0)"),
+            Rule("critical", f'max without (verdict) ({chosen},port_name=~"{critical}"}} == 1 {alone})'),
+            Rule("warning", f'max without (verdict) ({chosen},port_name!~"{critical}"}} == 1 {alone})'),
+            Rule("info", f"max without (verdict) ({chosen}}} == 0 {alone})"),
+            Rule("warning", f"max without (verdict) ({chosen}}} == 1 {spared})", ONE_FAMILY),
+            Rule("info", f"max without (verdict) ({chosen}}} == 0 {spared})", ONE_FAMILY),
         ),
         wait,
         "2m",
@@ -154,6 +200,8 @@ def _ports(
         _plus(PROOF, FACTS),
         OF_SERVICE,
         remedy,
+        _since(SINCE_PORT, "school", "family", "port"),
+        f'portwatch:port_fault:required{{verdict=~"{graver}"}}',
     )
 
 
@@ -320,7 +368,7 @@ def school_alerts(critical: str) -> list[Alert]:
             "PortwatchExposedHostLost",
             "exposed_host",
             (
-                (
+                Rule(
                     "info",
                     f"(portwatch_school_exposed_host == 0 and on ({FAMILY}) portwatch:exposed_host:last_seen)\n"
                     f"* on ({SCHOOL}) group_left (%LABELS%) portwatch_school_info",
@@ -345,11 +393,11 @@ def school_alerts(critical: str) -> list[Alert]:
             "PortwatchPolicyViolated",
             "policy_violated",
             (
-                (
+                Rule(
                     "warning",
                     'portwatch:policy_fault:required{policy=~"tls_offered|plaintext_refused|acme_reachable"} == 1',
                 ),
-                (
+                Rule(
                     "info",
                     'portwatch:policy_fault:required{policy=~"https_redirect|hsts"}\n'
                     'or portwatch:policy_fault:required{policy!~"certificate_valid|certificate_fresh"} == 0',
@@ -386,9 +434,9 @@ def _certificate_alerts(critical: str) -> list[Alert]:
             "PortwatchCertificateInvalid",
             "certificate",
             (
-                ("critical", f'{invalid},port_name=~"{critical}"}} == 1'),
-                ("warning", f'{invalid},port_name!~"{critical}"}} == 1'),
-                ("info", f"{invalid}}} == 0"),
+                Rule("critical", f'{invalid},port_name=~"{critical}"}} == 1'),
+                Rule("warning", f'{invalid},port_name!~"{critical}"}} == 1'),
+                Rule("info", f"{invalid}}} == 0"),
             ),
             "5m",
             "20m",
@@ -406,8 +454,8 @@ def _certificate_alerts(critical: str) -> list[Alert]:
             "PortwatchCertificateExpiring",
             "certificate",
             (
-                ("critical", "portwatch:certificate:not_after - time() > 0 < 2 * 86400"),
-                ("warning", "portwatch:certificate:not_after - time() > 0 < 7 * 86400"),
+                Rule("critical", "portwatch:certificate:not_after - time() > 0 < 2 * 86400"),
+                Rule("warning", "portwatch:certificate:not_after - time() > 0 < 7 * 86400"),
             ),
             "1h",
             "30m",
@@ -425,7 +473,7 @@ def _certificate_alerts(critical: str) -> list[Alert]:
         Alert(
             "PortwatchCertificateRenewalOverdue",
             "certificate",
-            (("info", 'portwatch:policy_fault:required{policy="certificate_fresh"}'),),
+            (Rule("info", 'portwatch:policy_fault:required{policy="certificate_fresh"}'),),
             "1d",
             "20m",
             "There are weeks left. A day lets the ACME client, which tries twice a day, make up for a failed try.",
@@ -442,20 +490,32 @@ def _certificate_alerts(critical: str) -> list[Alert]:
 
 
 def disagreement(labels: str) -> Alert:
-    """Return the alert on monitors that judge a school differently."""
+    """Return the alert on monitors that judge a school, or one of its ports, differently."""
+    kinds = 'count by (school, diagnosis) (portwatch_school_diagnosis{diagnosis!="unknown"})'
+    port = "school, family, port"
+    disputed = (
+        f'(count by ({port}) (portwatch_port_verdict{{verdict!~"ok|unused|unknown|blocked_here"}}) '
+        f'and on ({port}) portwatch_port_verdict{{verdict=~"ok|unused|blocked_here"}})'
+    )
     where = (
         '{{ range query (printf "portwatch_school_diagnosis{school=%q}" $labels.school) | sortByLabel "monitor" }}'
         '{{ label "monitor" . }}: {{ label "diagnosis" . }}. {{ end }}'
     )
-    kinds = 'count by (school, diagnosis) (portwatch_school_diagnosis{diagnosis!="unknown"})'
+    ports = (
+        "{{ range query (printf "
+        '"(portwatch_port_verdict{school=%q,verdict!=\\"unknown\\"} and on (school, family, port) %DISPUTED%)" '
+        "$labels.school) }}"
+        '{{ label "monitor" . }}: {{ label "port" . }} {{ label "family" . }} {{ label "verdict" . }}. {{ end }}'
+    ).replace("%DISPUTED%", disputed.replace('"', '\\"'))
     return Alert(
         "PortwatchMonitorsDisagree",
         "monitors_disagree",
         (
-            (
+            Rule(
                 "info",
                 # Monitors may know a school by other labels; then there is a series for each.
-                f"max by (school, {labels}) (portwatch_school_info)\nand on (school) (count by (school) ({kinds}) > 1)",
+                f"max by (school, {labels}) (portwatch_school_info)\n"
+                f"and on (school) (\n  count by (school) ({kinds}) > 1\n  or on (school)\n  {disputed}\n)",
             ),
         ),
         "15m",
@@ -467,7 +527,7 @@ def disagreement(labels: str) -> Alert:
             "{{ $labels.school }}: the monitors judge the school differently.",
             "{{ $labels.school }}: Die Überwachungen beurteilen die Schule verschieden.",
         ),
-        _plus(Words(where, where), FACTS),
+        _plus(Words(where + ports, where + ports), FACTS),
         Words(
             "From one place something works that does not from another: a route, a ban or a filter.",
             "Von einem Ort geht etwas, das von einem anderen nicht geht: eine Route, eine Sperre oder ein Filter.",

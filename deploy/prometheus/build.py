@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import quiet  # noqa: E402 - the path comes first
-from alerts import Alert, disagreement, school_alerts  # noqa: E402
+from alerts import OF_ONE_FAMILY, Alert, disagreement, school_alerts  # noqa: E402
 from faults import Record, fault_rules, fleet_rules, mass_rules, memory_rules, word_rules  # noqa: E402
 from wards import mass_alerts, own_alerts  # noqa: E402
 
 from portwatchd.config import ConfigError, built_in_profiles, load  # noqa: E402
+from portwatchd.config.values import ALERT_LABELS  # noqa: E402
+from portwatchd.metrics.families import CATALOGUE  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +36,8 @@ HEAD = """\
 # Written by deploy/prometheus/build.py; do not edit. Needs Prometheus 2.42 or newer.
 groups:
 """
+TAKEN = ALERT_LABELS | {"__name__", "alertstate", "scope"} | {label for family in CATALOGUE for label in family.labels}
+"""Names of labels that the rules use for something else than a school's own."""
 RUNBOOKS = "https://github.com/portwatchd/portwatchd/blob/main/deploy/runbooks"
 GRAFANA = "http://localhost:3000"
 BOARDS = {
@@ -97,20 +102,23 @@ def alert(one: Alert, places: Places, labels: str, begun: Callable[[str, Alert],
     lines = comment(f"for {one.wait}: {one.why}", 6)
     texts = {"title": one.title, "summary": one.summary, "description": one.description}
     texts |= {"consequence": one.consequence, "remedy": one.remedy}
-    for severity, expr in one.rules:
-        query = begun(expr.strip().replace("%LABELS%", labels), one)
+    for rule in one.rules:
+        query = begun(rule.expr.strip().replace("%LABELS%", labels), one)
         lines += [f"      - alert: {one.name}", f"        expr: {block(query, 10)}"]
         if one.wait != "0s":
             lines.append(f"        for: {one.wait}")
         if one.keep != "0s":
             lines.append(f"        keep_firing_for: {one.keep}")
-        lines += ["        labels:", f"          severity: {severity}", f"          cause: {one.cause}"]
+        lines += ["        labels:", f"          severity: {rule.severity}", f"          cause: {one.cause}"]
+        if rule.scope:
+            lines.append(f"          scope: {rule.scope}")
         if quorum:
             lines.append(f"          quorum: {quorum}")
         lines.append("        annotations:")
-        for key, words in texts.items():
+        for key, words in (texts | ({"consequence": OF_ONE_FAMILY} if rule.scope else {})).items():
             lines += [f"          {key}: {quoted(words.en)}"] if words.en else []
             lines += [f"          {key}_de: {quoted(words.de)}"] if words.de else []
+        lines += [f"          since: {quoted(one.since)}"] if one.since else []
         lines += places.lines(one)
     return lines
 
@@ -177,6 +185,19 @@ def files(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
+def faults(options: argparse.Namespace) -> list[str]:
+    """Return what is wrong with the options."""
+    labels = [label for label in options.labels.split(",") if label]
+    wrong = [
+        f"--labels: {one!r} is no label's name" for one in labels if not re.fullmatch(r"[a-zA-Z_]\w*", one, re.ASCII)
+    ]
+    wrong += [f"--labels: {one!r} has a meaning of its own in the rules" for one in sorted(TAKEN.intersection(labels))]
+    wrong += [f"--labels: {one!r} is given twice" for one in sorted(set(labels)) if labels.count(one) > 1]
+    if not options.output.is_dir():
+        wrong.append(f"--output: {options.output} is no folder")
+    return wrong
+
+
 def main() -> int:
     """Write the files, or say which is not current."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,6 +213,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=HERE)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is not current")
     options = parser.parse_args()
+    if wrong := faults(options):
+        print("\n".join(wrong), file=sys.stderr)  # noqa: T201
+        return 2
     try:
         made = files(options)
     except ConfigError as error:

@@ -21,6 +21,7 @@ SCHOOL = f"{DAEMON}, school"
 FAMILY = f"{SCHOOL}, family"
 PORT = f"{FAMILY}, port, port_name"
 
+SPARED = "portwatch:port_spared:info"
 WHOLE = ("dns_failed", "line_down", "server_down", "all_forwards_lost", "ipv4_lost", "ipv6_lost")
 """Diagnoses that explain every port of a school, or of one address family."""
 BLIND = "unknown|dns_failed|line_down"
@@ -88,6 +89,16 @@ max without (proof) (
             + _held("portwatch:port_fault:required", PORT, unwell),
             "A port that is not well for a reason of its own; the value is 1 where the profile requires it. A fault that "
             "began before the whole school was lost stays, for nobody has repaired it.",
+        ),
+        Record(
+            SPARED,
+            f"""
+portwatch:port_fault:required{{family="ipv6"}} and on ({SCHOOL}, port) (portwatch_port_up{{family="ipv4"}} == 1)
+or on ({PORT}) (
+  {SPARED} and on ({PORT}) portwatch:port_fault:required
+  unless on ({SCHOOL}, port) (count by ({SCHOOL}, port) (portwatch_port_up) >= 2)
+)""",
+            "Those of them over IPv6 that IPv4 still serves: every user has IPv4. It stays while one of them cannot be judged.",
         ),
         Record(
             "portwatch:policy_fault:required",

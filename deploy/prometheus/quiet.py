@@ -41,9 +41,11 @@ COVERED: Mapping[str, str] = {
     "PortwatchStalled": f'alertname=~"{BLIND}",{FIRING}',
     "PortwatchRoundsSkipped": f'alertname=~"{BLIND}|PortwatchStalled",{FIRING}',
     "PortwatchSchoolsDropped": f'alertname=~"{BLIND}",{FIRING}',
+    "PortwatchDiscoveryFailed": f'alertname=~"PortwatchDown",{FIRING}',
 }
 """The alerts that cover another one of the same daemon. A mass outage does not wait, so it yields to one that does."""
 
+WHOLE = "portwatch:school_fault:info"
 ONE = "school, family, port, policy"
 """What tells one fault from another in a quorum, where it has these labels."""
 
@@ -96,7 +98,7 @@ def of_school(fault: str, one: Alert) -> str:
 def agreed(fault: str, one: Alert) -> str:
     """Return a fault on which two monitors agree, told unless something wider covers it on which they agree too."""
     told = f'on (school) ALERTS{{cause="{one.cause}",quorum="agreed",{FIRING}}}'
-    return _begun(_by_two(fault), ["on () portwatch:quorum_hush:info", *_wider(one.cause, by_two=True)], told)
+    return _begun(_by_two(fault, one.seen), ["on () portwatch:quorum_hush:info", *_wider(one.cause, by_two=True)], told)
 
 
 def disputed(fault: str, one: Alert) -> str:
@@ -119,11 +121,22 @@ def _begun(fault: str, under: Iterable[str], told: str) -> str:
     return f"(\n{inner}\n{covers}\n)\nor (\n{inner}\n  and {told}\n)"
 
 
-def _by_two(fault: str) -> str:
-    """Two monitors must see it. They may know the school by other labels (host, contact), which decide nothing."""
+def _by_two(fault: str, seen: str) -> str:
+    """One monitor must see it, and another one it or something graver: both see at least the milder of two verdicts.
+
+    They may know the school by other labels (host, contact), which decide nothing.
+    """
     inner = _indented(fault)
-    agreeing = f"count by ({ONE}) (count by ({ONE}, monitor) (\n{inner}\n)) >= 2"
-    return f"max without ({DAEMON}) (\n{inner}\n)\nand on ({ONE}) (\n{_indented(agreeing)}\n)"
+    if seen.startswith(WHOLE):
+        keys, agreeing = "school", f"count by (school) (count by (school, monitor) ({seen})) >= 2"
+    else:
+        keys, agreeing = ONE, f"count by ({ONE}) (count by ({ONE}, monitor) (\n{_indented(seen or fault)}\n)) >= 2"
+        if seen:
+            whole, family = f'{WHOLE}{{family=""}}', f'{WHOLE}{{family!=""}}'
+            own = f"{seen} unless on ({SCHOOL}) {whole} unless on ({FAMILY}) {family}"
+            agreeing += f"\nor on ({ONE}) count by ({ONE}) (({own}) and on (school) {whole})"
+            agreeing += f"\nor on ({ONE}) count by ({ONE}) (({own}) and on (school, family) {family})"
+    return f"max without ({DAEMON}) (\n{inner}\n)\nand on ({keys}) (\n{_indented(agreeing)}\n)"
 
 
 def _indented(text: str) -> str:

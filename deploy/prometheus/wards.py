@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from alerts import Alert
+from alerts import Alert, Rule
 from faults import DAEMON
 from quiet import MASS, MASS_AGREED, MASS_ALONE
 
@@ -38,7 +38,7 @@ def _own(  # noqa: PLR0913, PLR0917 - the columns of a table
     return Alert(
         name,
         "monitor",
-        ((severity, expr),),
+        (Rule(severity, expr),),
         wait,
         keep,
         why,
@@ -55,7 +55,7 @@ def mass_alerts(alone: Alert) -> tuple[Alert, Alert]:
     lost = "{{ $value | humanizePercentage }}"
     both = replace(
         alone,
-        rules=(("critical", MASS_AGREED),),
+        rules=(Rule("critical", MASS_AGREED),),
         summary=Words(
             f"Two monitors see it: {lost} of the schools are lost, most of them since just now.",
             f"Zwei Überwachungen sehen es: {lost} der Schulen sind verloren, die meisten seit eben.",
@@ -69,7 +69,7 @@ def mass_alerts(alone: Alert) -> tuple[Alert, Alert]:
     )
     one = replace(
         alone,
-        rules=(("critical", MASS_ALONE),),
+        rules=(Rule("critical", MASS_ALONE),),
         wait="2m",
         why="The other monitor has rounds of its own, and may see the same a minute later.",
     )
@@ -314,10 +314,44 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
                 "config show PFAD nennt nur die Schulen der Konfiguration und ihrer school_files.",
             ),
         ),
+        _own(
+            "PortwatchDiscoveryFailed",
+            "warning",
+            "portwatch_discovery_ok == 0",
+            "10m",
+            "0s",
+            "A list that is being written, or a server that restarts, can be read again within minutes. Not kept: a reading that succeeds is the end.",
+            Words("list of schools not read", "Liste der Schulen nicht lesbar"),
+            Words(
+                "the list {{ $labels.source }} cannot be read.",
+                "Die Liste {{ $labels.source }} ist nicht lesbar.",
+            ),
+            Words(
+                '{{ with query (printf "portwatch_discovery_last_success_timestamp_seconds{job=%q,instance=%q,source=%q} > 0" '
+                "$labels.job $labels.instance $labels.source) }}Last read "
+                '{{ (. | first | value | toTime).Local.Format "2006-01-02 15:04 MST" }}. {{ end }}'
+                "The journal names the reason.",
+                '{{ with query (printf "portwatch_discovery_last_success_timestamp_seconds{job=%q,instance=%q,source=%q} > 0" '
+                "$labels.job $labels.instance $labels.source) }}Zuletzt gelesen "
+                '{{ (. | first | value | toTime).Local.Format "2006-01-02 15:04 MST" }}. {{ end }}'
+                "Das Journal nennt den Grund.",
+            ),
+            Words(
+                "New schools are not watched, and removed ones still are: the list that was read last holds. After a restart "
+                "no school of this list may be watched.",
+                "Neue Schulen werden nicht überwacht, entfernte noch immer: Es gilt die zuletzt gelesene Liste. Nach einem "
+                "Neustart wird womöglich keine Schule dieser Liste überwacht.",
+            ),
+            Words(
+                "Read the file, or ask the URL, from the monitor and with portwatchd's rights; then mend what the journal names.",
+                "Lesen Sie die Datei oder fragen Sie die URL von der Überwachung aus und mit den Rechten von portwatchd; "
+                "beheben Sie dann, was das Journal nennt.",
+            ),
+        ),
         Alert(
             "Watchdog",
             "watchdog",
-            (("info", "vector(1)"),),
+            (Rule("info", "vector(1)"),),
             "0s",
             "0s",
             "Always fires: whoever receives it raises the alarm when it stays away.",

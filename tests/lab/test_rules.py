@@ -44,6 +44,7 @@ PROMISED = [
     "PortwatchReloadFailed",
     "PortwatchStorageFailed",
     "PortwatchSchoolsDropped",
+    "PortwatchDiscoveryFailed",
     "Watchdog",
 ]
 # What Prometheus itself adds to every target, and process metrics that every client library has.
@@ -115,7 +116,7 @@ def test_every_metric_and_label_is_in_the_catalogue() -> None:
     rules = [*_rules(), *_rules("quorum.rules.yml")]
     recorded = {rule["record"] for rule in rules if "record" in rule}
     known: set[str] = set()
-    labels: set[str] = {"severity", "alertname", "alertstate", "cause", "quorum", *GIVEN}
+    labels: set[str] = {"severity", "alertname", "alertstate", "cause", "quorum", "scope", *GIVEN}
     for family in CATALOGUE:
         ends = ("_bucket", "_sum", "_count") if family.kind is Kind.HISTOGRAM else ("",)
         known |= {family.name + end for end in ends}
@@ -157,6 +158,23 @@ def test_own_profiles_bring_their_own_consequences(tmp_path: Path) -> None:
     assert "https://grafana.example.org/d/portwatch-school?var-school=" in text
     assert 'port_name=~"vpn|https"' in text
     _run("promtool", "check", "rules", tmp_path / "portwatch.rules.yml", tmp_path / "quorum.rules.yml")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--labels", "district,phone-number"), "--labels: 'phone-number' is no label's name"),
+        (("--labels", "school,host,severity"), "--labels: 'severity' has a meaning of its own in the rules"),
+        (("--labels", "region,region"), "--labels: 'region' is given twice"),
+        (("--output", "/nowhere/at/all"), "--output: /nowhere/at/all is no folder"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(given: tuple[str, str], said: str, tmp_path: Path) -> None:
+    argv = [sys.executable, str(RULES / "build.py"), "--output", str(tmp_path), *given]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def _installed(readme: Path) -> dict[str, set[Path]]:
@@ -241,6 +259,17 @@ def test_a_lost_school_is_described_with_its_ports_where_they_are_known(tmp_path
     assert texts["description_de"].startswith("Host gym.example.org, Profil iserv.")
 
 
+def test_since_is_when_the_daemon_saw_it_first(tmp_path: Path) -> None:
+    labels = 'job="portwatchd",instance="mon:10052",school="gym"'
+    port = f'portwatch_port_verdict_since_timestamp_seconds{{{labels},family="ipv4",port="25",port_name="smtp"}}'
+    texts = _texts("PortwatchForwardLost", tmp_path, {"series": port, "values": "-86400x199"})
+    assert re.fullmatch(r"1969-12-3\d \d\d:00 \S+", texts["since"])
+    school = f"portwatch_school_diagnosis_since_timestamp_seconds{{{labels}}}"
+    texts = _texts("PortwatchLineDown", tmp_path, {"series": school, "values": "-86400x199"})
+    assert re.fullmatch(r"1969-12-3\d \d\d:00 \S+", texts["since"])
+    assert _texts("PortwatchForwardLost", tmp_path)["since"] == ""
+
+
 ROUTES = {
     "Watchdog": ("deadman", {"alertname": "Watchdog", "severity": "info", "cause": "watchdog"}),
     "the monitor": ("mail", {"alertname": "PortwatchDown", "cause": "monitor", "severity": "critical"}),
@@ -252,7 +281,11 @@ ROUTES = {
     ),
     "a contact": ("contact,mail", {"school": "gym", "cause": "line_down", "contact": "it@gym.example.org"}),
     "no address": ("mail", {"school": "gym", "cause": "line_down", "contact": "Frau Meier"}),
-    "what can wait": ("mail", {"school": "gym", "cause": "policy_violated", "district": "nord"}),
+    "what can wait": ("mail", {"school": "gym", "cause": "policy_violated"}),
+    "what can wait, to everybody whom a school's alert reaches": (
+        "district-nord,contact,mail",
+        {"school": "gym", "cause": "policy_violated", "district": "nord", "contact": "it@gym.example.org"},
+    ),
 }
 
 
@@ -290,7 +323,7 @@ def test_inhibitions_rest_on_labels_that_are_always_there_and_stay_within_one_no
         assert set(named.split("|")) <= set(causes.values())
 
 
-GROUP = {
+GROUP: dict[str, Any] = {
     "receiver": "mail",
     "status": "firing",
     "groupLabels": {"school": "gym-nord", "cause": "forwards_lost"},
@@ -324,11 +357,15 @@ GROUP = {
     ],
 }
 SAID = {
-    "en": ("[CRITICAL] gym-nord: 143 not forwarded, 25 not forwarded", "What to do: Forward it again.", "Well again:"),
+    "en": (
+        "[CRITICAL] gym-nord: 143 not forwarded, 25 not forwarded",
+        "What to do: Forward it again.",
+        "This is over:",
+    ),
     "de": (
         "[KRITISCH] gym-nord: 143 nicht weitergeleitet, 25 nicht weitergeleitet",
         "Was zu tun ist: Leiten Sie es wieder weiter.",
-        "Wieder in Ordnung:",
+        "Das ist vorbei:",
     ),
 }
 
@@ -354,29 +391,70 @@ def test_shards_that_are_cut_off_together_are_one_notification_that_says_it_once
         ).strip() == subject  # fmt: skip
 
 
+PARTS = {"subject": "text", "text": "text", "html": "html"}
+
+
+def _rendered(lang: str, part: str, kind: str, data: Path) -> str:
+    return _run(
+        "amtool", "template", "render", f"--template.glob={AM / 'portwatch.*.tmpl'}", f"--template.type={kind}",
+        f"--template.data={data}", f'--template.text={{{{ template "portwatch.{lang}.{part}" . }}}}',
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("lang", SAID)
 def test_a_group_is_told_in_plain_text_and_in_html(lang: str, tmp_path: Path) -> None:
     data = tmp_path / "group.json"
     data.write_text(json.dumps(GROUP))
 
-    def rendered(part: str, kind: str = "text") -> str:
-        return _run(
-            "amtool", "template", "render", f"--template.glob={AM / 'portwatch.*.tmpl'}", f"--template.type={kind}",
-            f"--template.data={data}", f'--template.text={{{{ template "portwatch.{lang}.{part}" . }}}}',
-        )  # fmt: skip
-
     subject, remedy, well = SAID[lang]
-    assert rendered("subject").strip() == subject
-    text = rendered("text")
+    assert _rendered(lang, "subject", "text", data).strip() == subject
+    text = _rendered(lang, "text", "text", data)
     assert text.count(remedy) == 1, "the remedy of several ports is told once"
     assert text.count("PortwatchForwardLost.md") == 1
     assert text.count("Dashboard: https://grafana.example.org/d/portwatch-school?var-school=gym-nord\n") == 1
     assert well in text
-    html = rendered("html", "html")
+    html = _rendered(lang, "html", "html", data)
     assert "<b>." not in html, "what comes from outside is escaped"
     assert "ZgotmplZ" not in html
     assert '<a href="https://grafana.example.org/d/portwatch-school?var-school=gym-nord">Dashboard</a>' in html
     assert remedy.partition(": ")[2] in html
+
+
+OVER = {
+    "en": (
+        "[RESOLVED] gym-nord: 143 not forwarded, ",
+        "Only this is over. Whatever else is wrong at the school",
+        "well",
+    ),
+    "de": ("[BEENDET] gym-nord: 143 nicht weitergeleitet, ", "Nur dies ist vorbei. Was der Schule sonst", "Ordnung"),
+}
+
+
+@pytest.mark.parametrize("lang", OVER)
+def test_the_end_of_one_cause_does_not_say_that_all_is_well(lang: str, tmp_path: Path) -> None:
+    ended = [alert | {"status": "resolved"} for alert in GROUP["alerts"]]
+    data = tmp_path / "group.json"
+    data.write_text(json.dumps(GROUP | {"status": "resolved", "alerts": ended}))
+    subject, over, never = OVER[lang]
+    said = {part: _rendered(lang, part, kind, data) for part, kind in PARTS.items()}
+    assert said["subject"].strip().startswith(subject)
+    for part in ("text", "html"):
+        assert over in said[part]
+        assert "https://grafana.example.org/d/portwatch-school?var-school=gym-nord" in said[part]
+        assert never not in said[part]
+
+
+@pytest.mark.parametrize(("lang", "word"), [("en", "since"), ("de", "seit")])
+def test_a_fault_is_told_since_when_it_is_there_not_since_when_the_alert_is(
+    lang: str, word: str, tmp_path: Path
+) -> None:
+    first, *others = GROUP["alerts"]
+    first = first | {"annotations": first["annotations"] | {"since": "2025-12-24 18:00 CET"}}
+    data = tmp_path / "group.json"
+    data.write_text(json.dumps(GROUP | {"alerts": [first, *others]}))
+    for part, kind in (("text", "text"), ("html", "html")):
+        assert len(re.findall(rf"{word} 2025-12-24 18:00 CET", _rendered(lang, part, kind, data))) == 1
+        assert len(re.findall(rf"{word} 2026-01-01 \d\d:00 ", _rendered(lang, part, kind, data))) == 2
 
 
 def test_the_labs_haste_changes_waiting_times_and_nothing_else() -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.unit.grafana.boards import GRAFANA, boards, filled
+from tests.unit.grafana.boards import GRAFANA, boards, digest, filled, signed
 
 from .prometheus import Prometheus
 
@@ -417,6 +417,7 @@ def draw(server: Prometheus, begin: float, end: float, directory: Path, school: 
             command += [f"--user-data-dir={scratch}/profile", f"--window-size={WIDTH},{height}"]
             command += [f"--screenshot={path}", source.as_uri()]
             subprocess.run(command, check=True, capture_output=True, timeout=90)
+        path.write_bytes(signed(path.read_bytes(), digest(board)))
         yield path
 
 

@@ -10,10 +10,12 @@ from tests.unit.grafana.boards import PATHS, Asked, filled, label_values, load, 
 
 if TYPE_CHECKING:
     from .conftest import Data
+    from .prometheus import Answered
 
 MOST_SERIES = 1_000
-MOST_SECONDS = 10.0
-"""The aim is 2 s, which is printed; a test must not fail because the machine has something else to do."""
+MOST_SECONDS = 2.0
+TRIES = 4
+"""The best of so many counts: a query that is too slow is so each time, a machine that is busy is not."""
 SERVERS = ("daemon", "5,000 schools")
 BOARDS = [path.stem for path in PATHS]
 
@@ -54,6 +56,17 @@ def step_of(data: Data, asked: Asked) -> float:
     return max((data.end - data.begin) / asked.points, 0.5)
 
 
+def _best(here: Data, asked: Asked, expression: str) -> Answered:
+    """Return the first answer within the limit, or the quickest."""
+    answers: list[Answered] = []
+    while len(answers) < TRIES and not (answers and answers[-1].seconds <= MOST_SECONDS):
+        if asked.instant:
+            answers.append(here.server.instant(expression, here.end))
+        else:
+            answers.append(here.server.over(expression, here.begin, here.end, step_of(here, asked)))
+    return min(answers, key=lambda answer: answer.seconds)
+
+
 @pytest.mark.timeout(120, func_only=True)
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", SERVERS)
@@ -66,10 +79,7 @@ def test_every_query(data: dict[str, Data], board: str, name: str) -> None:
     for asked in panel_queries(loaded):
         for district, school, whole in ((".*", ".+", True), (f"({here.district}|none)", f"({here.school}|x)", False)):
             filled_in = filled(asked.expression, values(here, asked, district=district, school=school))
-            if asked.instant:
-                answer = here.server.instant(filled_in, here.end)
-            else:
-                answer = here.server.over(filled_in, here.begin, here.end, step_of(here, asked))
+            answer = _best(here, asked, filled_in)
             count += 1
             slowest = max(slowest, answer.seconds)
             told = f"{name}, {asked}: {len(answer.series)} series in {answer.seconds:.3f} s"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,3 +82,24 @@ def label_values(definition: str) -> tuple[str, str]:
     found = re.fullmatch(r"label_values\((.+), (\w+)\)", definition)
     assert found, definition
     return found[1], found[2]
+
+
+END = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+"""The last chunk of every PNG."""
+
+
+def digest(board: Json) -> bytes:
+    """Return what a picture says of the dashboard that it shows."""
+    return hashlib.sha256(json.dumps(board, sort_keys=True).encode()).hexdigest().encode()
+
+
+def signed(picture: bytes, mark: bytes) -> bytes:
+    """Return a PNG with a text chunk that holds the dashboard's digest."""
+    chunk = b"tEXtDashboard\0" + mark
+    return (
+        picture.removesuffix(END)
+        + struct.pack(">I", len(chunk) - 4)
+        + chunk
+        + struct.pack(">I", zlib.crc32(chunk))
+        + END
+    )

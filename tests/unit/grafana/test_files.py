@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -12,7 +12,7 @@ from grafana import alerting
 from grafana.build import encoded, files, read
 from portwatchd.model import DiagnosisKind, VerdictKind
 
-from .boards import GRAFANA, PATHS, load, panels
+from .boards import GRAFANA, PATHS, digest, load, panels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,13 @@ def test_files_are_current() -> None:
 
 def test_nothing_else_is_there() -> None:
     assert {path.stem for path in PATHS} == UIDS
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_picture_shows_the_dashboard_as_it_is_now(path: Path) -> None:
+    picture = GRAFANA / "pictures" / f"{path.stem}.png"
+    assert b"tEXtDashboard\0" + digest(load(path)) in picture.read_bytes(), "draw it anew: grafana/README.md"
+    assert f"grafana/pictures/{picture.name}" in (GRAFANA.parent / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -84,6 +91,26 @@ def test_alerts_are_those_of_prometheus() -> None:
             assert "$value " not in text
 
 
+def test_every_alert_on_a_port_says_what_follows() -> None:
+    document = yaml.safe_load((GRAFANA / "provisioning" / "alerting" / "portwatch.yml").read_text("utf-8"))
+    for rule in (rule for group in document["groups"] for rule in group["rules"]):
+        if rule["labels"]["alert"] == "PortwatchForwardLost":
+            for language, said in (("", "The school receives no mail."), ("_de", "Die Schule empfängt keine E-Mails.")):
+                text = rule["annotations"][f"consequence{language}"]
+                assert ("IPv4" in text) if "scope" in rule["labels"] else (f'"smtp" }}}}{said}{{{{ else if' in text)
+
+
+def test_a_quorum_in_grafana_says_of_schools_what_two_monitors_say() -> None:
+    document = yaml.safe_load((GRAFANA / "quorum" / "portwatch.yml").read_text("utf-8"))
+    made = [rule for group in document["groups"] for rule in group["rules"]]
+    assert len({rule["uid"] for rule in made}) == len({rule["title"] for rule in made}) == len(made)
+    told = {rule["labels"]["alert"] for rule in made}
+    assert told == {rule["alert"] for _, rule in alerting.alerts()} | {"PortwatchMonitorsDisagree"}
+    for rule in made:
+        of_itself = rule["labels"]["cause"] in {"monitor", "watchdog", "monitors_disagree"}
+        assert ("quorum" in rule["labels"]) != (of_itself and rule["labels"]["alert"] != "PortwatchMassOutage")
+
+
 def test_templates_lose_only_what_they_asked_prometheus_for() -> None:
     text = (
         "{{ $labels.school }}: {{ with query (printf `up{a=%q}` $labels.a) }}{{ range . }}{{ .Value }}{{ end }}"
@@ -103,3 +130,29 @@ def test_provisioning_is_of_version_one(name: str) -> None:
     assert document["apiVersion"] == 1
     if name == "datasources":
         assert [one["uid"] for one in document["datasources"]] == [alerting.SOURCE_UID]
+
+
+TIMES = ("group_wait", "group_interval", "repeat_interval")
+
+
+def _grouped(route: dict[str, Any], matchers: str) -> list[tuple[Any, ...]]:
+    """Return what a route and those under it match, how they group and when they tell; the contacts' own left out."""
+    own = str(route.get(matchers, "")).replace("alertname", "alert").replace(", ", "").replace("'", "").replace('"', "")
+    groups = [one.replace("alertname", "alert") for one in route.get("group_by", ())]
+    made = [(own.strip("[]"), groups, *(route.get(time) for time in TIMES), route.get("continue"))]
+    return made + [
+        one
+        for under in route.get("routes", ())
+        if "contact" not in str(under.get(matchers))
+        for one in _grouped(under, matchers)
+    ]
+
+
+def test_grafana_groups_and_routes_as_alertmanager_does() -> None:
+    """All but the school's own contact: Grafana's addresses know no templates."""
+    here = yaml.safe_load((GRAFANA / "provisioning" / "alerting" / "notifications.yml").read_text("utf-8"))
+    there = yaml.safe_load((GRAFANA.parent / "deploy" / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
+    (policy,) = here["policies"]
+    assert _grouped(policy, "object_matchers") == _grouped(there["route"], "matchers")
+    named = {policy["receiver"], *(one["receiver"] for one in policy["routes"])}
+    assert named == {one["name"] for one in here["contactPoints"]}

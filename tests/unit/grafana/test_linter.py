@@ -229,6 +229,13 @@ def test_links_lead_to_dashboards_and_runbooks_that_are_there() -> None:
                 ), url
 
 
+def test_links_between_dashboards_keep_the_data_source_and_encode_values() -> None:
+    for url in (url for board in BOARDS for url in _urls(board) if url.startswith("/d/")):
+        assert "?${datasource:queryparam}&" in url, url
+        for value in re.findall(r"=(\$\{__\w+[^}]*\})", url):
+            assert value.endswith(":percentencode}"), url
+
+
 def test_every_runbook_is_there() -> None:
     folder = GRAFANA.parent / "deploy" / "runbooks"
     named = set(RUNBOOKS.values())
