@@ -18,15 +18,17 @@ import structlog
 from portwatchd.history import document, place, schema
 from portwatchd.history.availability import PortAvailability
 from portwatchd.history.place import Unusable
-from portwatchd.history.reading import Reader, decoded
+from portwatchd.history.reading import Reader, decoded, recalled
 from portwatchd.history.store import Store
 from portwatchd.history.writer import Writer
 from portwatchd.model import Report, Transition
 from portwatchd.rounds.memory import Key, Memory
 from portwatchd.world import Clock
 
-LOCK_PATIENCE = 2.0
+LOCK_PATIENCE = 1.7
 """Seconds for which a start waits for another process to give the file up: a daemon that is just ending."""
+READ_PATIENCE = 0.1
+"""Seconds for which it then waits to read at least; all in all the schools are watched 2 s later at most."""
 BEAT = 1.0
 """Seconds between two words that schools are watched."""
 RECENT = 1000
@@ -61,12 +63,11 @@ class History:
             return
         store = None
         try:
-            store = Store.open(path, clock.wall(), patience=LOCK_PATIENCE)
+            store = Store.open(path, clock.wall(), patience=LOCK_PATIENCE, busy=LOCK_PATIENCE)
             store = self._load(store, path)
         except Unusable as error:
             self._tell(str(error))
-            with contextlib.suppress(Unusable):
-                self._loaded = Reader(path).memories()
+            self._loaded = recalled(path, READ_PATIENCE)
         self._writer = Writer(path, store, retention=retention, clock=clock, on_state=self._tell)
         if store is not None:
             self._tell(None)

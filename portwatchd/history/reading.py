@@ -22,9 +22,10 @@ OF_A_SCHOOL = 1_000_000
 class Reader:
     """A file that others write. Every method opens it anew, and raises Unusable where that does not go."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened yet."""
+    def __init__(self, path: Path, busy: float = schema.BUSY) -> None:
+        """Nothing is opened yet. `busy`: seconds to wait for another program's lock."""
         self._path = place.real(path)
+        self._busy = busy
 
     def events(self, *, since: float | None = None, school: str | None = None, limit: int = 1000) -> list[Transition]:
         """Return changes in the order of time: from `since` on the first ones, without it the latest ones."""
@@ -89,12 +90,21 @@ class Reader:
             if (found := place.look(self._path)) is not Found.OURS:
                 what = "is damaged" if found is Found.DAMAGED else "is no file of portwatchd"
                 raise Unusable(f"{self._path} {what}")
-            with contextlib.closing(schema.connect_reading(self._path)) as connection:
+            with contextlib.closing(schema.connect_reading(self._path, busy=self._busy)) as connection:
                 yield connection
         except OSError as error:
             raise Unusable(f"{self._path}: {error.strerror or error}") from error
         except (sqlite3.Error, schema.Newer) as error:
             raise Unusable(f"{self._path}: {error}") from error
+
+
+def recalled(path: Path, busy: float) -> dict[str, Memory]:
+    """Return what a file remembers of every school though it cannot be written now; nothing where it cannot be read."""
+    with contextlib.suppress(Unusable):
+        return Reader(path, busy).memories()
+    with contextlib.suppress(Unusable):
+        return {name: memory for name, memory in decoded(store.rescued(path, busy)) if memory is not None}
+    return {}
 
 
 def decoded(documents: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Memory | None]]:

@@ -54,6 +54,8 @@ _FAMILIES: Mapping[str, Family] = {kind.value: kind for kind in Family}
 _PROOFS: Mapping[str, Proof] = {kind.value: kind for kind in Proof}
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+NO_ROOM = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+"""What SQLite says where it can make no files beside the database: a full disk, a read-only place."""
 
 
 class Newer(Exception):
@@ -66,15 +68,20 @@ class Unsound(sqlite3.DatabaseError):
 
 def is_damage(error: Exception) -> bool:
     """Whether an error says that the file itself is damaged, so that waiting does not help."""
-    if isinstance(error, Unsound):
-        return True
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in DAMAGE
+    return isinstance(error, Unsound) or _code(error) in DAMAGE
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a file for writing, with its tables; raises `sqlite3.Error`, Unsound and Newer."""
-    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+def _code(error: Exception) -> int:
+    """Return the primary code of SQLite's error; 0 where it has none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def connect(path: Path, busy: float = BUSY) -> sqlite3.Connection:
+    """Open a file for writing, with its tables; raises `sqlite3.Error`, Unsound and Newer.
+
+    `busy`: seconds to wait for another program's lock.
+    """
+    connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
     connection.text_factory = _decode
     try:
         if _number(connection, "application_id") == 0 and _number(connection, "page_count") == 0:
@@ -90,25 +97,44 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_reading(path: Path, *, check: bool = False) -> sqlite3.Connection:
+def connect_reading(path: Path, *, check: bool = False, busy: float = BUSY) -> sqlite3.Connection:
     """Open a file that may be in use, for reading only; raises `sqlite3.Error` and Newer. `check`: Unsound, too."""
-    name = f"file:{quote(str(path.absolute()))}"
-    for question in ("mode=ro", "mode=ro&immutable=1"):
-        connection = sqlite3.connect(f"{name}?{question}", uri=True, timeout=BUSY, isolation_level=None)
-        connection.text_factory = _decode
-        try:
-            _verify(connection, check=check)
-        except sqlite3.OperationalError:
-            connection.close()
-            # A file in WAL mode needs its log beside it. Where none can be made (a read-only place), nobody writes.
-            if question != "mode=ro" or path.with_name(f"{path.name}-wal").exists():
-                raise
-        except BaseException:
-            connection.close()
+    try:
+        return _connect_reading(path, "mode=ro", check=check, busy=busy)
+    except sqlite3.OperationalError as error:
+        # A file in WAL mode needs its log beside it. Where none can be made nobody writes, and without one all is read.
+        if _code(error) not in NO_ROOM or _has_log(path):
             raise
-        else:
-            return connection
-    raise AssertionError
+    return _connect_reading(path, "mode=ro&immutable=1", check=check, busy=busy)
+
+
+def connect_alone(path: Path, busy: float) -> sqlite3.Connection:
+    """Open a file for reading, by the one who holds the place's lock; raises `sqlite3.Error` and Newer.
+
+    It needs no room on the disk: who is alone keeps the index of the log in memory. The log is written back in the end.
+    """
+    return _connect_reading(path, "mode=rw", check=False, busy=busy, alone=True)
+
+
+def _connect_reading(path: Path, question: str, *, check: bool, busy: float, alone: bool = False) -> sqlite3.Connection:
+    name = f"file:{quote(str(path.absolute()))}?{question}"
+    connection = sqlite3.connect(name, uri=True, timeout=busy, isolation_level=None)
+    connection.text_factory = _decode
+    try:
+        if alone:  # before anything is read: the first look at the log decides where its index is
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _verify(connection, check=check)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,18 +45,22 @@ class Store:
         self._inode = path.stat().st_ino
 
     @classmethod
-    def open(cls, path: Path, now: float, *, damaged: bool = False, patience: float = 0.0) -> Self:
+    def open(
+        cls, path: Path, now: float, *, damaged: bool = False, patience: float = 0.0, busy: float = schema.BUSY
+    ) -> Self:
         """Open the file, or begin one; a damaged one (or one that is said to be) of ours is put aside first.
 
         A file of another program, or of a newer daemon, is left as it is. Raises Unusable, never anything else.
+        `patience`: seconds to wait for another daemon; `busy`: for another program's lock as well, counted from now.
         """
+        until = time.monotonic() + busy
         try:
             found = place.look(path)
             if found is Found.FOREIGN:
                 raise Unusable("what lies there is not portwatchd's, and was left as it is")
             lock = Lock.take(path, patience)
             try:
-                return cls._open_locked(path, lock, now, found, damaged=damaged)
+                return cls._open_locked(path, lock, now, found, damaged=damaged, until=until)
             except BaseException:
                 lock.release()
                 raise
@@ -64,7 +70,7 @@ class Store:
             raise Unusable(str(error)) from error
 
     @classmethod
-    def _open_locked(cls, path: Path, lock: Lock, now: float, found: Found, *, damaged: bool) -> Self:
+    def _open_locked(cls, path: Path, lock: Lock, now: float, found: Found, *, damaged: bool, until: float) -> Self:
         fresh = found is not Found.OURS
         if found is Found.NOTHING:
             lock.write(kept=False)
@@ -72,7 +78,7 @@ class Store:
         reason = "" if found is not Found.DAMAGED and not damaged else "it is damaged"
         if not reason:
             try:
-                connection = schema.connect(path)
+                connection = schema.connect(path, max(0.0, until - time.monotonic()))
             except sqlite3.DatabaseError as error:
                 if not schema.is_damage(error):
                     raise
@@ -88,6 +94,7 @@ class Store:
         try:
             store.write(Batch(watched={now: now}), now)
             lock.write(kept=True)
+            connection.execute(f"PRAGMA busy_timeout = {schema.BUSY * 1000:.0f}")
         except BaseException:
             connection.close()
             raise
@@ -182,6 +189,23 @@ class Store:
         """End the transaction; after some errors SQLite has done so itself."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+
+
+def rescued(path: Path, busy: float) -> list[tuple[str, str]]:
+    """Return the text of every school of a file that cannot be written for want of room; raises Unusable."""
+    try:
+        if place.look(path) is not Found.OURS:
+            raise Unusable("nothing of portwatchd's can be read there")
+        lock = Lock.take(path, 0.0)
+        try:
+            with contextlib.closing(schema.connect_alone(path, busy)) as connection:
+                return list(documents(connection))
+        finally:
+            lock.release()
+    except OSError as error:
+        raise Unusable(error.strerror or str(error)) from error
+    except (sqlite3.Error, schema.Newer) as error:
+        raise Unusable(str(error)) from error
 
 
 def documents(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
