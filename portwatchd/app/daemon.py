@@ -122,7 +122,7 @@ class Daemon:
             async def events(since: float | None, school: str | None) -> list[Json]:
                 return [event_json(change) for change in await history.events(since=since, school=school)]
 
-            discovery = Discovery(found, self._own, self._clock)
+            discovery = Discovery(found, self._own, self._clock, history)
             _stop_on_signals(stop)
             site = WebServer(
                 create_app(
@@ -139,6 +139,7 @@ class Daemon:
             log.info("started", schools=len(self._fleet.inventory), listening=", ".join(addresses))
             try:
                 discovery.refit(self._config)
+                found()  # those of the lists that were in force before the start
                 self._pulse.ready()
                 work = (
                     scheduler.run(),

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,7 @@ class History:
         """Of the schools that have some: since when."""
         self._recent: deque[Transition] = deque(maxlen=RECENT)
         self._loaded: dict[str, Memory] = {}
+        self._lists: dict[str, str] = {}
         self._writer: Writer | None = None
         self._reader = Reader(path) if path is not None else None
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="history-reading")
@@ -67,9 +68,11 @@ class History:
             store = self._load(store, path)
         except Unusable as error:
             self._tell(str(error))
-            self._loaded = recalled(path, READ_PATIENCE)
+            self._loaded, self._lists = recalled(path, READ_PATIENCE)
         self._writer = Writer(path, store, retention=retention, clock=clock, on_state=self._tell)
         if store is not None:
+            if store.fresh:
+                self._put_lists(self._writer)
             self._tell(None)
 
     @classmethod
@@ -97,6 +100,7 @@ class History:
         if writer.renewals != self._renewals:
             self._renewals = writer.renewals
             self._marks.clear()
+            self._put_lists(writer)
         name = report.school.name
         mark = document.mark(memory)
         if not report.transitions and self._marks.get(name) == mark:
@@ -129,6 +133,21 @@ class History:
         self._veils.pop(school, None)
         if self._writer is not None:
             self._writer.put(schema.plain(school), None)
+
+    def lists(self) -> Mapping[str, str]:
+        """Return what is kept of each source of schools, by its key."""
+        return self._lists
+
+    def keep_list(self, source: str, text: str | None) -> None:
+        """Keep a source's list in place of the one before, or none any more. Does not wait for the disk."""
+        if self._writer is None or self._lists.get(source) == text:
+            return
+        self._lists = {key: kept for key, kept in (self._lists | {source: text}).items() if kept is not None}
+        self._writer.put_list(source, text)
+
+    def _put_lists(self, writer: Writer) -> None:
+        for source, text in self._lists.items():
+            writer.put_list(source, text)
 
     @property
     def dropped(self) -> int:
@@ -178,6 +197,7 @@ class History:
         now = self._clock.wall()
         damaged = []
         try:
+            self._lists = store.lists()
             with _without_collector():
                 for name, memory in decoded(store.documents()):
                     if memory is None:

@@ -79,10 +79,10 @@ class Reader:
             queries = (f"SELECT 1 FROM {table} WHERE school = ? LIMIT 1" for table in tables)  # noqa: S608 - constants
             return any(connection.execute(query, (name,)).fetchone() for query in queries)
 
-    def memories(self) -> dict[str, Memory]:
-        """Return what is remembered of every school, as far as it can be read."""
+    def memories(self) -> tuple[dict[str, Memory], dict[str, str]]:
+        """Return what is remembered of every school, as far as it can be read, and the lists of schools."""
         with self._open() as connection:
-            return {name: memory for name, memory in decoded(store.documents(connection)) if memory is not None}
+            return _sound(store.documents(connection)), schema.lists(connection)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -98,13 +98,18 @@ class Reader:
             raise Unusable(f"{self._path}: {error}") from error
 
 
-def recalled(path: Path, busy: float) -> dict[str, Memory]:
-    """Return what a file remembers of every school though it cannot be written now; nothing where it cannot be read."""
+def recalled(path: Path, busy: float) -> tuple[dict[str, Memory], dict[str, str]]:
+    """Return what a file remembers that cannot be written now, as `Reader.memories`; nothing where it is unreadable."""
     with contextlib.suppress(Unusable):
         return Reader(path, busy).memories()
     with contextlib.suppress(Unusable):
-        return {name: memory for name, memory in decoded(store.rescued(path, busy)) if memory is not None}
-    return {}
+        documents, lists = store.rescued(path, busy)
+        return _sound(documents), lists
+    return {}, {}
+
+
+def _sound(documents: Iterable[tuple[str, str]]) -> dict[str, Memory]:
+    return {name: memory for name, memory in decoded(documents) if memory is not None}
 
 
 def decoded(documents: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Memory | None]]:

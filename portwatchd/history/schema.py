@@ -44,6 +44,9 @@ TABLES = (
 VEILED = """CREATE TABLE IF NOT EXISTS veiled (school TEXT NOT NULL, family TEXT NOT NULL, service TEXT NOT NULL,
     since REAL NOT NULL, until REAL NOT NULL, PRIMARY KEY (school, since, family, service)) WITHOUT ROWID"""
 """When it was hidden what is believed of a port, for the fault was the monitor's; without a family: of all ports."""
+LISTED = "CREATE TABLE IF NOT EXISTS listed (source TEXT PRIMARY KEY, at REAL NOT NULL, document TEXT NOT NULL)"
+"""The list in force of each source of schools, by a hash of the source: its URL may hold a secret."""
+KEEP_LIST = "INSERT OR REPLACE INTO listed (source, at, document) VALUES (?, ?, ?)"
 COLUMNS = "at, school, family, service, port, before, after, proof, detail"
 REMEMBER = """INSERT INTO memory (school, at, document) VALUES (?, ?, ?)
     ON CONFLICT (school) DO UPDATE SET at = excluded.at, document = excluded.document"""
@@ -90,7 +93,8 @@ def connect(path: Path, busy: float = BUSY) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        connection.execute(VEILED)
+        for table in (VEILED, LISTED):
+            connection.execute(table)
     except BaseException:
         connection.close()
         raise
@@ -194,7 +198,7 @@ def to_veil(school: str, key: Key | None, since: float, until: float) -> VeilRow
 
 def veils(connection: sqlite3.Connection, school: str, since: float, until: float) -> list[Veil]:
     """Return the veils of a school between two times; a file of an older daemon has none."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'veiled'").fetchone():
+    if not _has(connection, "veiled"):
         return []
     rows = connection.execute(
         "SELECT family, service, since, until FROM veiled WHERE school = ? AND until > ? AND since < ?",
@@ -204,6 +208,15 @@ def veils(connection: sqlite3.Connection, school: str, since: float, until: floa
         ((_FAMILIES[family], service) if family in _FAMILIES else None, begins, ends)
         for family, service, begins, ends in rows
     ]
+
+
+def lists(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the list of each source, by its key; a file of an older daemon has none."""
+    return dict(connection.execute("SELECT source, document FROM listed")) if _has(connection, "listed") else {}
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
 
 
 def from_row(row: Row) -> Transition:

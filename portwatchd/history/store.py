@@ -31,6 +31,8 @@ class Batch:
     watched: dict[float, float] = field(default_factory=dict)
     """Since when a daemon watched without a break, and until when."""
     veils: list[schema.VeilRow] = field(default_factory=list)
+    lists: dict[str, str | None] = field(default_factory=dict)
+    """Lists of schools by the key of their source (None: no longer)."""
 
 
 class Store:
@@ -104,6 +106,10 @@ class Store:
         """Yield the text of every school."""
         return documents(self._connection)
 
+    def lists(self) -> dict[str, str]:
+        """Return the list of each source of schools, by its key."""
+        return schema.lists(self._connection)
+
     def set_apart(self, school: str, now: float) -> None:
         """Move a text that cannot be read out of the way."""
         self._connection.execute("BEGIN IMMEDIATE")
@@ -132,6 +138,8 @@ class Store:
                 "INSERT OR REPLACE INTO veiled (school, family, service, since, until) VALUES (?, ?, ?, ?, ?)",
                 batch.veils,
             )
+            run(schema.KEEP_LIST, [(key, now, text) for key, text in batch.lists.items() if text is not None])
+            run("DELETE FROM listed WHERE source = ?", [(key,) for key, text in batch.lists.items() if text is None])
             run("INSERT OR REPLACE INTO watched (since, until) VALUES (?, ?)", batch.watched.items())
             self._connection.execute("COMMIT")
         except BaseException:
@@ -191,15 +199,15 @@ class Store:
             self._connection.execute("ROLLBACK")
 
 
-def rescued(path: Path, busy: float) -> list[tuple[str, str]]:
-    """Return the text of every school of a file that cannot be written for want of room; raises Unusable."""
+def rescued(path: Path, busy: float) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Return the texts of schools, and the lists, of a file that cannot be written for want of room; or Unusable."""
     try:
         if place.look(path) is not Found.OURS:
             raise Unusable("nothing of portwatchd's can be read there")
         lock = Lock.take(path, 0.0)
         try:
             with contextlib.closing(schema.connect_alone(path, busy)) as connection:
-                return list(documents(connection))
+                return list(documents(connection)), schema.lists(connection)
         finally:
             lock.release()
     except OSError as error:

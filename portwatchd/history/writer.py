@@ -99,6 +99,11 @@ class Writer:
                 self._change.notify_all()
             return room
 
+    def put_list(self, source: str, text: str | None) -> None:
+        """Have the list of a source (None: no list any more) written; as many wait at most as there are sources."""
+        with self._change:
+            self._waiting.lists[source] = text
+
     def watching(self, now: float) -> None:
         """Take down that schools are watched at this Unix time, and since the last call if that is not long ago."""
         with self._change:
@@ -207,6 +212,7 @@ class Writer:
                 batch.changes,
                 batch.watched | newer.watched,
                 (batch.veils + newer.veils)[:VEILS_WAITING],
+                batch.lists | newer.lists,
             )
             self._add_changes(self._waiting, newer.changes)
             self._writing = False
@@ -243,7 +249,7 @@ class Writer:
                 self.dropped += 1
 
     def _waits(self) -> bool:
-        return bool(self._waiting.documents or self._waiting.changes)
+        return bool(self._waiting.documents or self._waiting.changes or self._waiting.lists)
 
     def _hurries(self) -> bool:
         return self._closing or self._hurry or (self._store is not None and self._full())
