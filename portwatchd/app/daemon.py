@@ -97,7 +97,7 @@ class Daemon:
             lambda: History.open(path, retention=self._config.retention, clock=self._clock, on_state=self._own.storage)
         )
         self._fleet.recall(await asyncio.to_thread(history.load), self._clock.wall())
-        self._fleet.watch(self._config.schools)
+        self._fleet.watch(self._config.schools, self._clock.wall())
         self._own.schools(len(self._fleet.inventory))
         return history
 
@@ -241,8 +241,12 @@ class Daemon:
     def _watch(self, schools: Iterable[School], scheduler: Scheduler, history: History) -> None:
         """Watch these schools from now on; those that stay keep their slot, their standing and their round."""
         before = self._fleet.inventory
-        for name in self._fleet.watch(schools):
+        parted, forgotten = self._fleet.watch(schools, self._clock.wall())
+        for name in (*parted, *forgotten):
             self._forget(name)
+        for name in parted:
+            history.part(name)
+        for name in forgotten:
             history.forget(name)
         if gone := sorted(before.keys() - self._fleet.inventory.keys()):
             log.warning("schools are watched no longer", number=len(gone), first=", ".join(gone[:NAMES_LOGGED]))

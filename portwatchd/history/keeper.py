@@ -134,6 +134,12 @@ class History:
         if self._writer is not None:
             self._writer.put(schema.plain(school), None)
 
+    def part(self, school: str) -> None:
+        """Remember a school that is watched no longer for PARTED_SECONDS more, unless it comes back before."""
+        self._marks.pop(school, None)
+        if self._writer is not None:
+            self._writer.part(schema.plain(school), self._clock.wall())
+
     def lists(self) -> Mapping[str, str]:
         """Return what is kept of each source of schools, by its key."""
         return self._lists

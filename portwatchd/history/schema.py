@@ -47,6 +47,11 @@ VEILED = """CREATE TABLE IF NOT EXISTS veiled (school TEXT NOT NULL, family TEXT
 LISTED = "CREATE TABLE IF NOT EXISTS listed (source TEXT PRIMARY KEY, at REAL NOT NULL, document TEXT NOT NULL)"
 """The list in force of each source of schools, by a hash of the source: its URL may hold a secret."""
 KEEP_LIST = "INSERT OR REPLACE INTO listed (source, at, document) VALUES (?, ?, ?)"
+PARTED = "CREATE TABLE IF NOT EXISTS parted (school TEXT PRIMARY KEY, at REAL NOT NULL)"
+"""Since when a school that is remembered is watched no longer."""
+PART = "INSERT OR REPLACE INTO parted (school, at) VALUES (?, ?)"
+HIDE_PARTED = """INSERT OR REPLACE INTO veiled (school, family, service, since, until)
+    SELECT school, '', '', at, ? FROM parted WHERE school = ?"""
 COLUMNS = "at, school, family, service, port, before, after, proof, detail"
 REMEMBER = """INSERT INTO memory (school, at, document) VALUES (?, ?, ?)
     ON CONFLICT (school) DO UPDATE SET at = excluded.at, document = excluded.document"""
@@ -93,7 +98,7 @@ def connect(path: Path, busy: float = BUSY) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        for table in (VEILED, LISTED):
+        for table in (VEILED, LISTED, PARTED):
             connection.execute(table)
     except BaseException:
         connection.close()
@@ -197,17 +202,21 @@ def to_veil(school: str, key: Key | None, since: float, until: float) -> VeilRow
 
 
 def veils(connection: sqlite3.Connection, school: str, since: float, until: float) -> list[Veil]:
-    """Return the veils of a school between two times; a file of an older daemon has none."""
-    if not _has(connection, "veiled"):
-        return []
-    rows = connection.execute(
-        "SELECT family, service, since, until FROM veiled WHERE school = ? AND until > ? AND since < ?",
-        (school, since, until),
-    )
-    return [
-        ((_FAMILIES[family], service) if family in _FAMILIES else None, begins, ends)
-        for family, service, begins, ends in rows
-    ]
+    """Return the veils of a school between two times, and one over all while nobody watches it."""
+    found: list[Veil] = []
+    if _has(connection, "veiled"):
+        rows = connection.execute(
+            "SELECT family, service, since, until FROM veiled WHERE school = ? AND until > ? AND since < ?",
+            (school, since, until),
+        )
+        found += [
+            ((_FAMILIES[family], service) if family in _FAMILIES else None, begins, ends)
+            for family, service, begins, ends in rows
+        ]
+    if _has(connection, "parted"):
+        parted = connection.execute("SELECT at FROM parted WHERE school = ? AND at < ?", (school, until))
+        found += [(None, at, until) for (at,) in parted]
+    return found
 
 
 def lists(connection: sqlite3.Connection) -> dict[str, str]:

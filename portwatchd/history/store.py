@@ -33,6 +33,8 @@ class Batch:
     veils: list[schema.VeilRow] = field(default_factory=list)
     lists: dict[str, str | None] = field(default_factory=dict)
     """Lists of schools by the key of their source (None: no longer)."""
+    parted: dict[str, float] = field(default_factory=dict)
+    """Since when a school is watched no longer, after its text; one with a text that is not here is watched again."""
 
 
 class Store:
@@ -131,6 +133,8 @@ class Store:
         run = self._connection.executemany
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._reunite(batch, now)
+            run(schema.PART, batch.parted.items())
             run(schema.REMEMBER, texts)
             run("DELETE FROM memory WHERE school = ?", forgotten)
             run(schema.ADD_CHANGE, batch.changes)
@@ -146,9 +150,17 @@ class Store:
             self._roll_back()
             raise
 
-    def prune(self, before: float, after: float) -> float | None:
+    def _reunite(self, batch: Batch, now: float) -> None:
+        """Let schools that are watched again be parted no longer; the time in between is not known."""
+        parted = [school for (school,) in self._connection.execute("SELECT school FROM parted")]
+        back = [school for school in parted if school in batch.documents]
+        self._connection.executemany(schema.HIDE_PARTED, [(now, school) for school in back])
+        self._connection.executemany("DELETE FROM parted WHERE school = ?", [(school,) for school in back])
+
+    def prune(self, before: float, after: float, parted_before: float) -> float | None:
         """Delete some changes older than a time, from a time on; return where to go on, None when all is done.
 
+        In the end go the memories of schools that are watched no longer since `parted_before`.
         Of a school that is remembered the last change of each port stays: it says how the time after it began.
         """
         rows = self._connection.execute(
@@ -159,6 +171,10 @@ class Store:
             self._connection.execute("DELETE FROM watched WHERE until < ?", (before,))
             self._connection.execute("DELETE FROM veiled WHERE until < ?", (before,))
             self._connection.execute("DELETE FROM damaged WHERE at < ?", (before,))
+            self._connection.execute(
+                "DELETE FROM memory WHERE school IN (SELECT school FROM parted WHERE at < ?)", (parted_before,)
+            )
+            self._connection.execute("DELETE FROM parted WHERE at < ?", (parted_before,))
             return None
         last = float(rows[-1][0])
         self._connection.execute(
