@@ -39,7 +39,7 @@ cat >"$root/$home/bin/portwatchd" <<END
 #!/$home/bin/python3 -sP
 import sys
 
-from portwatchd.cli import main
+from portwatchd.__main__ import main
 
 sys.exit(main())
 END

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from portwatchd import journal
+from portwatchd import journal, signals
 from portwatchd.agenda import slot
 from portwatchd.app import heap
 from portwatchd.app.fleet import Fleet
@@ -34,7 +35,7 @@ from portwatchd.web.serve import CannotListen, WebServer
 from portwatchd.web.server import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
     from socket import socket
     from typing import Any
 
@@ -96,7 +97,7 @@ class Daemon:
             lambda: History.open(path, retention=self._config.retention, clock=self._clock, on_state=self._own.storage)
         )
         self._fleet.recall(await asyncio.to_thread(history.load), self._clock.wall())
-        self._fleet.watch(self._config.schools)
+        self._fleet.watch(self._config.schools, self._clock.wall())
         self._own.schools(len(self._fleet.inventory))
         return history
 
@@ -121,8 +122,8 @@ class Daemon:
             async def events(since: float | None, school: str | None) -> list[Json]:
                 return [event_json(change) for change in await history.events(since=since, school=school)]
 
-            discovery = Discovery(found, self._own, self._clock)
-            _on_signals(stop, reload)
+            discovery = Discovery(found, self._own, self._clock, history)
+            _stop_on_signals(stop)
             site = WebServer(
                 create_app(
                     store=self._store,
@@ -138,6 +139,7 @@ class Daemon:
             log.info("started", schools=len(self._fleet.inventory), listening=", ".join(addresses))
             try:
                 discovery.refit(self._config)
+                found()  # those of the lists that were in force before the start
                 self._pulse.ready()
                 work = (
                     scheduler.run(),
@@ -146,7 +148,8 @@ class Daemon:
                     self._pulse.keep(self._interval),
                     heap.keep(self._clock),
                 )
-                await _until(stop, *work)
+                with _reloading_on_hang_up(reload):
+                    await _until(stop, *work)
             finally:
                 await discovery.close()
                 await site.stop()
@@ -238,8 +241,12 @@ class Daemon:
     def _watch(self, schools: Iterable[School], scheduler: Scheduler, history: History) -> None:
         """Watch these schools from now on; those that stay keep their slot, their standing and their round."""
         before = self._fleet.inventory
-        for name in self._fleet.watch(schools):
+        parted, forgotten = self._fleet.watch(schools, self._clock.wall())
+        for name in (*parted, *forgotten):
             self._forget(name)
+        for name in parted:
+            history.part(name)
+        for name in forgotten:
             history.forget(name)
         if gone := sorted(before.keys() - self._fleet.inventory.keys()):
             log.warning("schools are watched no longer", number=len(gone), first=", ".join(gone[:NAMES_LOGGED]))
@@ -252,8 +259,15 @@ class Daemon:
         self._own.forget(name)
 
 
-def _on_signals(stop: asyncio.Event, reload: Callable[[], Coroutine[Any, Any, str | None]]) -> None:
-    """Stop on SIGINT and SIGTERM, reload on SIGHUP."""
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+@contextlib.contextmanager
+def _reloading_on_hang_up(reload: Callable[[], Coroutine[Any, Any, str | None]]) -> Iterator[None]:
+    """Reload on SIGHUP, and now if one came during the start; afterwards one says nothing."""
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[str | None]] = set()
 
@@ -262,9 +276,12 @@ def _on_signals(stop: asyncio.Event, reload: Callable[[], Coroutine[Any, Any, st
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    # Not `loop.add_signal_handler`: when the loop ends, it would let the next SIGHUP end the process.
+    signals.hang_ups.listen(lambda: loop.call_soon_threadsafe(hang_up))
+    try:
+        yield
+    finally:
+        signals.hang_ups.listen(lambda: None)
 
 
 async def _until(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) -> None:

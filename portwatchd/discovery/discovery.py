@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
 from portwatchd.config import Config
-from portwatchd.discovery.entries import Listing, merged, resolved
+from portwatchd.discovery.entries import Entry, Listing, merged, resolved
 from portwatchd.discovery.groups import Broken
 from portwatchd.discovery.holding import Holding
+from portwatchd.discovery.shelf import NoShelf, Shelf, from_text, to_text
 from portwatchd.discovery.sources import FileSource, HttpSource, Source
 from portwatchd.model import Profile, School
 from portwatchd.world import Clock
@@ -39,8 +41,9 @@ class Watched(Protocol):
 class Discovery:
     """Owns the sources of a configuration, and tells whenever somebody else is found."""
 
-    def __init__(self, changed: Callable[[], None], watched: Watched, clock: Clock) -> None:
-        """`changed` is called after each reading that changes what `schools` returns."""
+    def __init__(self, changed: Callable[[], None], watched: Watched, clock: Clock, shelf: Shelf | None = None) -> None:
+        """`changed` is called after each reading that changes what `schools` returns; `shelf` keeps the lists."""
+        self._shelf = shelf or NoShelf()
         self._changed = changed
         self._watched = watched
         self._clock = clock
@@ -50,7 +53,8 @@ class Discovery:
     def refit(self, config: Config) -> None:
         """Read the sources of another configuration. Those that stay keep their lists, and are read now.
 
-        One that is only read differently from now on (another interval, other authorities) has the list that it had.
+        One that is only read differently from now on (another interval, other authorities) has the list that it had,
+        one that is new has the list that was in force before the start.
         """
         wanted = sources(config)
         names = named(wanted)
@@ -63,13 +67,17 @@ class Discovery:
         before = {keeper.source.name: keeper for keeper in gone.values()}
         self._keepers = {}
         for key, source in wanted.items():
-            keeper = kept.get(key) or Keeper(source, self._changed, self._watched, self._clock)
+            keeper = kept.get(key) or Keeper(source, self._changed, self._watched, self._clock, self._shelf)
             if key in kept:
                 keeper.again.set()
             elif former := before.pop(source.name, None):
                 keeper.succeed(former)
+            elif text := self._shelf.lists().get(source.key):
+                keeper.recall(text)
             keeper.refit(names[key], config.profiles)
             self._keepers[key] = keeper
+        for gone_key in self._shelf.lists().keys() - {source.key for source in wanted.values()}:
+            self._shelf.keep_list(gone_key, None)
 
     def schools(self, config: Config) -> list[School]:
         """The configuration's own schools and all that are found; what speaks against some is logged once."""
@@ -125,7 +133,9 @@ def note(source: str, lines: Iterable[str]) -> None:
 class Keeper:
     """Reads one source for as long as it is wanted."""
 
-    def __init__(self, source: Source, changed: Callable[[], None], watched: Watched, clock: Clock) -> None:
+    def __init__(
+        self, source: Source, changed: Callable[[], None], watched: Watched, clock: Clock, shelf: Shelf
+    ) -> None:
         """Begin at once."""
         self.source = source
         self.name = source.name
@@ -136,6 +146,10 @@ class Keeper:
         """What speaks against schools of the last list that cannot be watched as it says, by name."""
         self._profiles: Mapping[str, Profile] = {}
         self._listing: Listing | None = None
+        self._stored: Mapping[str, Entry] = {}
+        """The list from before the start: it stands in for what cannot be read, until all could be read once."""
+        self._shelf = shelf
+        self._shelved: Mapping[str, School] | None = None
         self._read_at = 0.0
         self._clashes = 0
         self._holding = Holding(source.refresh)
@@ -154,7 +168,17 @@ class Keeper:
     def succeed(self, former: Keeper) -> None:
         """Take over the list of one that read the same in another way."""
         self.tried, self._ok, self._read_at = former.tried, former._ok, former._read_at
-        self._listing, self._holding.live = former._listing, former._holding.live
+        self._listing, self._stored, self._holding.live = former._listing, former._stored, former._holding.live
+        self._shelve()
+
+    def recall(self, text: str) -> None:
+        """Begin with the list that was in force before the start."""
+        try:
+            self._stored = from_text(text)
+        except Broken as reason:
+            log.warning("discovery begins without a list", source=self.name, problem=str(reason))
+            return
+        self._listing = Listing(self._stored)
 
     def refit(self, name: str, profiles: Mapping[str, Profile]) -> None:
         """Understand the last list by these profiles. What they make unusable is dropped as by a shorter list."""
@@ -203,8 +227,10 @@ class Keeper:
             if found is None:
                 return
             self._ok = not found.faults
-            self._listing = found
+            self._stored = self._stored if found.faults else {}
+            self._listing = replace(found, entries={**self._stored, **found.entries})
             self._take(confirms=True)
+            self._shelve()
             self._say(faults=found.faults)
         self._read_at = self._clock.wall()
         self._tell()
@@ -219,7 +245,15 @@ class Keeper:
         self._holding.offer(schools, self._clock.monotonic(), confirms=confirms)
         self._say(faults=self._said[0])
 
+    def _shelve(self) -> None:
+        """Have the list in force kept, if it is another one."""
+        if self._holding.live is not None and self.live != self._shelved:
+            self._shelved = self.live
+            self._shelf.keep_list(self.source.key, to_text(self.live.values()))
+
     def _tell(self) -> None:
+        if not self._read_at:  # a list from before the start says nothing of the source
+            return
         refused = (self._listing.refused if self._listing else 0) + len(self.unusable) + self._clashes
         self._watched.discovered(
             self.name,
@@ -238,6 +272,8 @@ class Keeper:
         if faults != faults_before:
             for fault in faults:
                 log.warning("discovery keeps the last good list", source=self.name, problem=fault)
+            if faults and self._stored:
+                log.warning("that list was stored before the start", source=self.name, schools=len(self._stored))
             if not faults:
                 log.info("discovery works again", source=self.name, schools=len(self.live))
         if notes != notes_before:

@@ -20,6 +20,7 @@ from portwatchd.config.problem import Problems, escaped
 from portwatchd.config.values import spell
 from portwatchd.discovery.entries import Listing, listing
 from portwatchd.discovery.groups import Broken, Group, from_json, from_yaml
+from portwatchd.discovery.shelf import key_of
 from portwatchd.model import Foreign
 
 POLL_SECONDS = 5.0
@@ -36,6 +37,8 @@ class Source(Protocol):
     """A list that can be read again and again."""
 
     name: str
+    key: str
+    """What tells it from others, and nobody its URL."""
     refresh: float
     """Seconds after which it is read whether it seems to have changed or not."""
     poll: float
@@ -51,6 +54,7 @@ class FileSource:
 
     def __init__(self, wanted: FileSd) -> None:
         self.name = Foreign(" ".join(map(str, wanted.files)).encode(errors="replace")).shown()
+        self.key = key_of("files", *map(str, wanted.files))
         self.refresh = wanted.refresh_interval
         self.poll = min(POLL_SECONDS, wanted.refresh_interval)
         self._patterns = [str(file) for file in wanted.files]
@@ -117,6 +121,7 @@ class HttpSource:
         parts = urlsplit(wanted.url)
         self.name = Foreign(urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")).encode()).shown()
         """The URL without its query, which may hold a secret."""
+        self.key = key_of("url", wanted.url)
         self.refresh = self.poll = wanted.refresh_interval
 
     async def read(self, *, whole: bool) -> Listing | None:  # noqa: ARG002 - an answer is always whole

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,15 +18,17 @@ import structlog
 from portwatchd.history import document, place, schema
 from portwatchd.history.availability import PortAvailability
 from portwatchd.history.place import Unusable
-from portwatchd.history.reading import Reader, decoded
+from portwatchd.history.reading import Reader, decoded, recalled
 from portwatchd.history.store import Store
 from portwatchd.history.writer import Writer
 from portwatchd.model import Report, Transition
 from portwatchd.rounds.memory import Key, Memory
 from portwatchd.world import Clock
 
-LOCK_PATIENCE = 2.0
+LOCK_PATIENCE = 1.7
 """Seconds for which a start waits for another process to give the file up: a daemon that is just ending."""
+READ_PATIENCE = 0.1
+"""Seconds for which it then waits to read at least; all in all the schools are watched 2 s later at most."""
 BEAT = 1.0
 """Seconds between two words that schools are watched."""
 RECENT = 1000
@@ -53,6 +55,7 @@ class History:
         """Of the schools that have some: since when."""
         self._recent: deque[Transition] = deque(maxlen=RECENT)
         self._loaded: dict[str, Memory] = {}
+        self._lists: dict[str, str] = {}
         self._writer: Writer | None = None
         self._reader = Reader(path) if path is not None else None
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="history-reading")
@@ -61,14 +64,15 @@ class History:
             return
         store = None
         try:
-            store = Store.open(path, clock.wall(), patience=LOCK_PATIENCE)
+            store = Store.open(path, clock.wall(), patience=LOCK_PATIENCE, busy=LOCK_PATIENCE)
             store = self._load(store, path)
         except Unusable as error:
             self._tell(str(error))
-            with contextlib.suppress(Unusable):
-                self._loaded = Reader(path).memories()
+            self._loaded, self._lists = recalled(path, READ_PATIENCE)
         self._writer = Writer(path, store, retention=retention, clock=clock, on_state=self._tell)
         if store is not None:
+            if store.fresh:
+                self._put_lists(self._writer)
             self._tell(None)
 
     @classmethod
@@ -96,6 +100,7 @@ class History:
         if writer.renewals != self._renewals:
             self._renewals = writer.renewals
             self._marks.clear()
+            self._put_lists(writer)
         name = report.school.name
         mark = document.mark(memory)
         if not report.transitions and self._marks.get(name) == mark:
@@ -128,6 +133,27 @@ class History:
         self._veils.pop(school, None)
         if self._writer is not None:
             self._writer.put(schema.plain(school), None)
+
+    def part(self, school: str) -> None:
+        """Remember a school that is watched no longer for PARTED_SECONDS more, unless it comes back before."""
+        self._marks.pop(school, None)
+        if self._writer is not None:
+            self._writer.part(schema.plain(school), self._clock.wall())
+
+    def lists(self) -> Mapping[str, str]:
+        """Return what is kept of each source of schools, by its key."""
+        return self._lists
+
+    def keep_list(self, source: str, text: str | None) -> None:
+        """Keep a source's list in place of the one before, or none any more. Does not wait for the disk."""
+        if self._writer is None or self._lists.get(source) == text:
+            return
+        self._lists = {key: kept for key, kept in (self._lists | {source: text}).items() if kept is not None}
+        self._writer.put_list(source, text)
+
+    def _put_lists(self, writer: Writer) -> None:
+        for source, text in self._lists.items():
+            writer.put_list(source, text)
 
     @property
     def dropped(self) -> int:
@@ -177,6 +203,7 @@ class History:
         now = self._clock.wall()
         damaged = []
         try:
+            self._lists = store.lists()
             with _without_collector():
                 for name, memory in decoded(store.documents()):
                     if memory is None:

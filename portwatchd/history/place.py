@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -35,6 +36,7 @@ ASIDE_TIME = "%Y%m%dT%H%M%SZ"
 SHOWN = 900.0
 """Seconds for which storage counts as not well after a damaged file was put aside: long enough for an alert."""
 SIDE_FILES = ("-wal", "-shm", "-journal")
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 POLL = 0.05
 """Seconds between two looks at a lock that another process holds."""
 
@@ -154,7 +156,11 @@ class Lock:
                         raise Unusable(f"another portwatchd uses it (process {process})") from None
                     time.sleep(POLL)
             taken = cls(descriptor)
-            taken.write(kept=content.strip().endswith(KEPT))
+            try:
+                taken.write(kept=content.strip().endswith(KEPT))
+            except OSError as error:
+                if error.errno not in NO_ROOM:  # the lock holds without a word in its file
+                    raise
         except BaseException:
             os.close(descriptor)
             raise

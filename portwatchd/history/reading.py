@@ -22,9 +22,10 @@ OF_A_SCHOOL = 1_000_000
 class Reader:
     """A file that others write. Every method opens it anew, and raises Unusable where that does not go."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened yet."""
+    def __init__(self, path: Path, busy: float = schema.BUSY) -> None:
+        """Nothing is opened yet. `busy`: seconds to wait for another program's lock."""
         self._path = place.real(path)
+        self._busy = busy
 
     def events(self, *, since: float | None = None, school: str | None = None, limit: int = 1000) -> list[Transition]:
         """Return changes in the order of time: from `since` on the first ones, without it the latest ones."""
@@ -78,10 +79,10 @@ class Reader:
             queries = (f"SELECT 1 FROM {table} WHERE school = ? LIMIT 1" for table in tables)  # noqa: S608 - constants
             return any(connection.execute(query, (name,)).fetchone() for query in queries)
 
-    def memories(self) -> dict[str, Memory]:
-        """Return what is remembered of every school, as far as it can be read."""
+    def memories(self) -> tuple[dict[str, Memory], dict[str, str]]:
+        """Return what is remembered of every school, as far as it can be read, and the lists of schools."""
         with self._open() as connection:
-            return {name: memory for name, memory in decoded(store.documents(connection)) if memory is not None}
+            return _sound(store.documents(connection)), schema.lists(connection)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -89,12 +90,26 @@ class Reader:
             if (found := place.look(self._path)) is not Found.OURS:
                 what = "is damaged" if found is Found.DAMAGED else "is no file of portwatchd"
                 raise Unusable(f"{self._path} {what}")
-            with contextlib.closing(schema.connect_reading(self._path)) as connection:
+            with contextlib.closing(schema.connect_reading(self._path, busy=self._busy)) as connection:
                 yield connection
         except OSError as error:
             raise Unusable(f"{self._path}: {error.strerror or error}") from error
         except (sqlite3.Error, schema.Newer) as error:
             raise Unusable(f"{self._path}: {error}") from error
+
+
+def recalled(path: Path, busy: float) -> tuple[dict[str, Memory], dict[str, str]]:
+    """Return what a file remembers that cannot be written now, as `Reader.memories`; nothing where it is unreadable."""
+    with contextlib.suppress(Unusable):
+        return Reader(path, busy).memories()
+    with contextlib.suppress(Unusable):
+        documents, lists = store.rescued(path, busy)
+        return _sound(documents), lists
+    return {}, {}
+
+
+def _sound(documents: Iterable[tuple[str, str]]) -> dict[str, Memory]:
+    return {name: memory for name, memory in decoded(documents) if memory is not None}
 
 
 def decoded(documents: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Memory | None]]:

@@ -44,6 +44,14 @@ TABLES = (
 VEILED = """CREATE TABLE IF NOT EXISTS veiled (school TEXT NOT NULL, family TEXT NOT NULL, service TEXT NOT NULL,
     since REAL NOT NULL, until REAL NOT NULL, PRIMARY KEY (school, since, family, service)) WITHOUT ROWID"""
 """When it was hidden what is believed of a port, for the fault was the monitor's; without a family: of all ports."""
+LISTED = "CREATE TABLE IF NOT EXISTS listed (source TEXT PRIMARY KEY, at REAL NOT NULL, document TEXT NOT NULL)"
+"""The list in force of each source of schools, by a hash of the source: its URL may hold a secret."""
+KEEP_LIST = "INSERT OR REPLACE INTO listed (source, at, document) VALUES (?, ?, ?)"
+PARTED = "CREATE TABLE IF NOT EXISTS parted (school TEXT PRIMARY KEY, at REAL NOT NULL)"
+"""Since when a school that is remembered is watched no longer."""
+PART = "INSERT OR REPLACE INTO parted (school, at) VALUES (?, ?)"
+HIDE_PARTED = """INSERT OR REPLACE INTO veiled (school, family, service, since, until)
+    SELECT school, '', '', at, ? FROM parted WHERE school = ?"""
 COLUMNS = "at, school, family, service, port, before, after, proof, detail"
 REMEMBER = """INSERT INTO memory (school, at, document) VALUES (?, ?, ?)
     ON CONFLICT (school) DO UPDATE SET at = excluded.at, document = excluded.document"""
@@ -54,6 +62,8 @@ _FAMILIES: Mapping[str, Family] = {kind.value: kind for kind in Family}
 _PROOFS: Mapping[str, Proof] = {kind.value: kind for kind in Proof}
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+NO_ROOM = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+"""What SQLite says where it can make no files beside the database: a full disk, a read-only place."""
 
 
 class Newer(Exception):
@@ -66,15 +76,20 @@ class Unsound(sqlite3.DatabaseError):
 
 def is_damage(error: Exception) -> bool:
     """Whether an error says that the file itself is damaged, so that waiting does not help."""
-    if isinstance(error, Unsound):
-        return True
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in DAMAGE
+    return isinstance(error, Unsound) or _code(error) in DAMAGE
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a file for writing, with its tables; raises `sqlite3.Error`, Unsound and Newer."""
-    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None, check_same_thread=False)
+def _code(error: Exception) -> int:
+    """Return the primary code of SQLite's error; 0 where it has none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def connect(path: Path, busy: float = BUSY) -> sqlite3.Connection:
+    """Open a file for writing, with its tables; raises `sqlite3.Error`, Unsound and Newer.
+
+    `busy`: seconds to wait for another program's lock.
+    """
+    connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
     connection.text_factory = _decode
     try:
         if _number(connection, "application_id") == 0 and _number(connection, "page_count") == 0:
@@ -83,32 +98,52 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        connection.execute(VEILED)
+        for table in (VEILED, LISTED, PARTED):
+            connection.execute(table)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def connect_reading(path: Path, *, check: bool = False) -> sqlite3.Connection:
+def connect_reading(path: Path, *, check: bool = False, busy: float = BUSY) -> sqlite3.Connection:
     """Open a file that may be in use, for reading only; raises `sqlite3.Error` and Newer. `check`: Unsound, too."""
-    name = f"file:{quote(str(path.absolute()))}"
-    for question in ("mode=ro", "mode=ro&immutable=1"):
-        connection = sqlite3.connect(f"{name}?{question}", uri=True, timeout=BUSY, isolation_level=None)
-        connection.text_factory = _decode
-        try:
-            _verify(connection, check=check)
-        except sqlite3.OperationalError:
-            connection.close()
-            # A file in WAL mode needs its log beside it. Where none can be made (a read-only place), nobody writes.
-            if question != "mode=ro" or path.with_name(f"{path.name}-wal").exists():
-                raise
-        except BaseException:
-            connection.close()
+    try:
+        return _connect_reading(path, "mode=ro", check=check, busy=busy)
+    except sqlite3.OperationalError as error:
+        # A file in WAL mode needs its log beside it. Where none can be made nobody writes, and without one all is read.
+        if _code(error) not in NO_ROOM or _has_log(path):
             raise
-        else:
-            return connection
-    raise AssertionError
+    return _connect_reading(path, "mode=ro&immutable=1", check=check, busy=busy)
+
+
+def connect_alone(path: Path, busy: float) -> sqlite3.Connection:
+    """Open a file for reading, by the one who holds the place's lock; raises `sqlite3.Error` and Newer.
+
+    It needs no room on the disk: who is alone keeps the index of the log in memory. The log is written back in the end.
+    """
+    return _connect_reading(path, "mode=rw", check=False, busy=busy, alone=True)
+
+
+def _connect_reading(path: Path, question: str, *, check: bool, busy: float, alone: bool = False) -> sqlite3.Connection:
+    name = f"file:{quote(str(path.absolute()))}?{question}"
+    connection = sqlite3.connect(name, uri=True, timeout=busy, isolation_level=None)
+    connection.text_factory = _decode
+    try:
+        if alone:  # before anything is read: the first look at the log decides where its index is
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _verify(connection, check=check)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -167,17 +202,30 @@ def to_veil(school: str, key: Key | None, since: float, until: float) -> VeilRow
 
 
 def veils(connection: sqlite3.Connection, school: str, since: float, until: float) -> list[Veil]:
-    """Return the veils of a school between two times; a file of an older daemon has none."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'veiled'").fetchone():
-        return []
-    rows = connection.execute(
-        "SELECT family, service, since, until FROM veiled WHERE school = ? AND until > ? AND since < ?",
-        (school, since, until),
-    )
-    return [
-        ((_FAMILIES[family], service) if family in _FAMILIES else None, begins, ends)
-        for family, service, begins, ends in rows
-    ]
+    """Return the veils of a school between two times, and one over all while nobody watches it."""
+    found: list[Veil] = []
+    if _has(connection, "veiled"):
+        rows = connection.execute(
+            "SELECT family, service, since, until FROM veiled WHERE school = ? AND until > ? AND since < ?",
+            (school, since, until),
+        )
+        found += [
+            ((_FAMILIES[family], service) if family in _FAMILIES else None, begins, ends)
+            for family, service, begins, ends in rows
+        ]
+    if _has(connection, "parted"):
+        parted = connection.execute("SELECT at FROM parted WHERE school = ? AND at < ?", (school, until))
+        found += [(None, at, until) for (at,) in parted]
+    return found
+
+
+def lists(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the list of each source, by its key; a file of an older daemon has none."""
+    return dict(connection.execute("SELECT source, document FROM listed")) if _has(connection, "listed") else {}
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
 
 
 def from_row(row: Row) -> Transition:

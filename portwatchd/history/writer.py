@@ -33,6 +33,8 @@ WATCHED_SECONDS = 15.0
 """So often it is written that a daemon is watching."""
 BREAK_SECONDS = 10.0
 """Who was not heard of for so long has not watched meanwhile: it was stopped, or its machine was."""
+PARTED_SECONDS = 7 * 86400.0
+"""So long a school that is watched no longer is remembered: it may have been taken away by mistake."""
 PRUNE_SECONDS = 3600.0
 """So often the changes that are older than the retention are looked for."""
 VERIFY_SECONDS = 3600.0
@@ -93,11 +95,23 @@ class Writer:
             room = school in waiting.documents or len(waiting.documents) < SCHOOLS_WAITING
             if room:
                 waiting.documents[school] = text
+                waiting.parted.pop(school, None)
             self._add_changes(waiting, changes)
             waiting.veils.extend(islice(veils, VEILS_WAITING - len(waiting.veils)))
             if self._full():
                 self._change.notify_all()
             return room
+
+    def part(self, school: str, now: float) -> None:
+        """Have it written that a school is watched no longer from this Unix time on; its text stays for a while."""
+        with self._change:
+            if len(self._waiting.parted) < SCHOOLS_WAITING:
+                self._waiting.parted[school] = now
+
+    def put_list(self, source: str, text: str | None) -> None:
+        """Have the list of a source (None: no list any more) written; as many wait at most as there are sources."""
+        with self._change:
+            self._waiting.lists[source] = text
 
     def watching(self, now: float) -> None:
         """Take down that schools are watched at this Unix time, and since the last call if that is not long ago."""
@@ -207,6 +221,8 @@ class Writer:
                 batch.changes,
                 batch.watched | newer.watched,
                 (batch.veils + newer.veils)[:VEILS_WAITING],
+                batch.lists | newer.lists,
+                {name: at for name, at in batch.parted.items() if name not in newer.documents} | newer.parted,
             )
             self._add_changes(self._waiting, newer.changes)
             self._writing = False
@@ -216,7 +232,8 @@ class Writer:
             if now < self._prune_at:
                 return
             self._prune_at, self._pruned_to = now + PRUNE_SECONDS, 0.0
-        self._pruned_to = store.prune(self._clock.wall() - self._retention, self._pruned_to)
+        wall = self._clock.wall()
+        self._pruned_to = store.prune(wall - self._retention, self._pruned_to, wall - PARTED_SECONDS)
 
     def _fail(self, error: sqlite3.Error | OSError) -> None:
         """Close the file; one that is damaged gives way to another at once, else it is tried again later."""
@@ -243,7 +260,8 @@ class Writer:
                 self.dropped += 1
 
     def _waits(self) -> bool:
-        return bool(self._waiting.documents or self._waiting.changes)
+        waiting = self._waiting
+        return bool(waiting.documents or waiting.changes or waiting.lists or waiting.parted)
 
     def _hurries(self) -> bool:
         return self._closing or self._hurry or (self._store is not None and self._full())

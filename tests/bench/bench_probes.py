@@ -63,7 +63,9 @@ async def daemon(
 ) -> Sequence[Window]:
     """What the daemon did, run by run; a probe that fails makes them worth nothing."""
     of_kind = {Kind.WELL: schools(rows)}
-    settings = {"interval": f"{SIZE.interval}s", "audit_interval": f"{SIZE.interval // 2}s"}
+    settings = {"interval": f"{SIZE.interval}s"}
+    if audited:
+        settings["audit_interval"] = f"{SIZE.interval // 2}s"
     config = write(directory, playing.ca_file, of_kind, settings=settings, well=rows)
     if not audited:
         put_off_audits(config, of_kind)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,6 +219,17 @@ def used_by_another_daemon(path: Path) -> Iterator[None]:
     with path.with_name("portwatchd.db.lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.mark.parametrize("locked", [locked_by_sqlite, used_by_another_daemon])
+def test_a_locked_file_delays_the_start_by_two_seconds_at_most(
+    place: Place, locked: Callable[[Path], contextlib.AbstractContextManager[None]]
+) -> None:
+    with locked(place.path):
+        begun = time.monotonic()
+        history = History.open(place.path, retention=1e9, clock=SetClock(), on_state=lambda _: None)
+        assert time.monotonic() - begun < 2.2
+    history.close()
 
 
 @pytest.mark.timeout(30)

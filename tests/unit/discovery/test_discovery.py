@@ -12,6 +12,7 @@ from portwatchd.config import Config, FileSd, HttpSd, built_in_profiles
 from portwatchd.discovery.discovery import Discovery, Keeper, named, sources
 from portwatchd.discovery.entries import Listing, listing
 from portwatchd.discovery.groups import Broken, Group
+from portwatchd.discovery.shelf import NoShelf
 from portwatchd.model import Profile
 from tests.unit.history.memories import SetClock
 
@@ -38,6 +39,7 @@ class Told:
 
     profiles: dict[str, str]
     name: str = "list"
+    key: str = "key"
     refresh: float = 60.0
     poll: float = 60.0
     broken: bool = False
@@ -61,7 +63,7 @@ class Room:
     changes: int = 0
 
     def __post_init__(self) -> None:
-        self.keeper = Keeper(self.source, self.changed, self.figures, self.clock)
+        self.keeper = Keeper(self.source, self.changed, self.figures, self.clock, NoShelf())
 
     def changed(self) -> None:
         self.changes += 1
