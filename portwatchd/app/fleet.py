@@ -83,6 +83,8 @@ def _kept(memory: Memory) -> Memory:
     for one in fields(memory):
         setattr(kept, one.name, _copied(getattr(memory, one.name)))
     kept.healthy.clear()
+    kept.vouched.clear()
+    kept.calm = None
     return kept
 
 
