@@ -283,12 +283,18 @@ async def test_a_thousand_rounds_of_a_healthy_school_give_no_false_alarm(
     assert says(report, "ftp-data")[0] is VerdictKind.OK
 
 
-async def test_ports_with_tls_or_an_offer_of_it_take_turns_in_being_asked_in_full() -> None:
+async def offering_tls() -> Watching:
+    """A school with an IMAP server that offers TLS, beside three that speak it from the first byte."""
     offers = replace(service("imap", Protocol.IMAP, 143), policies=frozenset({Policy.TLS_OFFERED}))
     line = well()
     line.ports[143] = Situation.OPEN
     watching = Watching(line, services=(*TABLE, offers))
     await watching.rounds(3)
+    return watching
+
+
+async def test_ports_with_tls_or_an_offer_of_it_take_turns_in_being_asked_in_full() -> None:
+    watching = await offering_tls()
     full = []
     for _ in range(2 * FULL_EVERY):
         watching.prober.asked.clear()
@@ -302,11 +308,7 @@ async def test_ports_with_tls_or_an_offer_of_it_take_turns_in_being_asked_in_ful
 
 
 async def test_an_audit_looks_behind_each_offer_of_tls_and_glances_at_tls_that_was_verified_lately() -> None:
-    offers = replace(service("imap", Protocol.IMAP, 143), policies=frozenset({Policy.TLS_OFFERED}))
-    line = well()
-    line.ports[143] = Situation.OPEN
-    watching = Watching(line, services=(*TABLE, offers))
-    await watching.rounds(3)
+    watching = await offering_tls()
     watching.prober.asked.clear()
     await watching.round(depth=Depth.AUDIT)
     asked = {target.service.name: target for target in watching.prober.asked}
