@@ -7,42 +7,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faults import FAMILY, PORT, SCHOOL, SPARED, WHOLE
+from phrases import (
+    FACTS,
+    FAMILY_NAME,
+    KEPT,
+    NONE,
+    OF_SERVICE,
+    ON_THESE,
+    ONE_PORT,
+    PROOF,
+    SINCE_PORT,
+    SINCE_SCHOOL,
+    THESE,
+    UNREACHED,
+    fill,
+    plus,
+    policy_words,
+    since,
+)
 
 from portwatchd.diagnosis.words import remedies, sentences
 from portwatchd.model import Policy, Words
-
-NONE = Words("", "")
-KEPT = "Kept for two rounds: what comes back for one and goes again is told once."
-FAMILY_NAME = '{{ if eq $labels.family "ipv6" }}IPv6{{ else }}IPv4{{ end }}'
-ONE_PORT = f"{{{{ $labels.port }}}} ({{{{ $labels.port_name }}}}, {FAMILY_NAME})"
-THESE = Words("the ports named here", "die genannten Ports")
-ON_THESE = Words("the services named here", "die genannten Dienste")
-
-WITH_PROOF = (
-    '{{ with query (printf "count by (verdict, proof) (portwatch_port_verdict{school=%q,family=%q,port=%q})" '
-    "$labels.school $labels.family $labels.port) }}{{ with first . }}"
-)
-PROOF = Words(
-    f'{WITH_PROOF}Verdict: {{{{ label "verdict" . }}}}, by proof: {{{{ label "proof" . }}}}. {{{{ end }}}}{{{{ end }}}}',
-    f'{WITH_PROOF}Urteil: {{{{ label "verdict" . }}}}, Beweis: {{{{ label "proof" . }}}}. {{{{ end }}}}{{{{ end }}}}',
-)
-WITH_UNREACHED = (
-    '{{ with query (printf "count by (port, port_name) (portwatch_port_up{school=%q%FAMILY%} == 0)" '
-    '$labels.school) | sortByLabel "port" }}'
-)
-EACH_UNREACHED = '{{ range $i, $p := . }}{{ if $i }}, {{ end }}{{ label "port" $p }} ({{ label "port_name" $p }}){{ end }}. {{ end }}'
-UNREACHED = Words(
-    f"{WITH_UNREACHED}Not reachable: {EACH_UNREACHED}", f"{WITH_UNREACHED}Nicht erreichbar: {EACH_UNREACHED}"
-)
-FACTS = Words(
-    'Host {{ $labels.host }}, profile {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
-    '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
-    '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
-    'Host {{ $labels.host }}, Profil {{ $labels.profile }}.{{ range query (printf "max without (monitor, job, instance) '
-    '(portwatch_school_info{school=%q})" $labels.school) }}{{ range $name, $value := .Labels }}'
-    '{{ if not (match "^(__name__|school|host|profile)$" $name) }} {{ $name }}: {{ $value }}.{{ end }}{{ end }}{{ end }}',
-)
-
 
 GRAVEST = (
     "wrong_device",
@@ -56,45 +41,7 @@ GRAVEST = (
     "service_faulty",
 )
 """The verdicts on a port, from the gravest on. Where two monitors see different ones, both see at least the milder."""
-
-
-def _service_words(label: str) -> str:
-    """Return the template of a service's consequence: the school's own profile first, then anybody's."""
-    table = "portwatch:service_words:info{port_name=%q,profile=%q}"
-    own = f'{{{{ with query (printf "{table}" $labels.port_name $labels.profile) }}}}'
-    any_ = f'{{{{ with query (printf "{table}" $labels.port_name "") }}}}'
-    said = f'{{{{ first . | label "{label}" }}}}'
-    return f"{own}{said}{{{{ else }}}}{any_}{said}{{{{ end }}}}{{{{ end }}}}"
-
-
-OF_SERVICE = Words(_service_words("consequence"), _service_words("consequence_de"))
 ONE_FAMILY = "one_family"
-OF_ONE_FAMILY = Words(
-    "Over IPv4 it still works. Whoever has only IPv6 is shut out; others may have to wait until IPv4 is tried.",
-    "Über IPv4 geht es noch. Wer nur IPv6 hat, kommt nicht durch; andere warten womöglich, bis IPv4 an der Reihe ist.",
-)
-SINCE_PORT = (
-    "portwatch_port_verdict_since_timestamp_seconds{school=%q,family=%q,port=%q} and on (monitor, job, instance, school, "
-    'family, port, port_name) portwatch_port_verdict{verdict!~\\"ok|unused|unknown|blocked_here\\"}'
-)
-SINCE_SCHOOL = (
-    "portwatch_school_diagnosis_since_timestamp_seconds{school=%q} and on (monitor, job, instance, school) "
-    'portwatch_school_diagnosis{diagnosis!~\\"ok|unknown\\"}'
-)
-
-
-def _since(query: str, *labels: str) -> str:
-    """Return the template of the time since when it is so: the fault's, where the daemon says it, not the alert's."""
-    given = " ".join(f"$labels.{label}" for label in labels)
-    form = '(. | first | value | toTime).Local.Format "2006-01-02 15:04 MST"'
-    return f'{{{{ with query (printf "min({query})" {given}) }}}}{{{{ {form} }}}}{{{{ end }}}}'
-
-
-def _policy_words(label: str) -> str:
-    return (
-        '{{ with query (printf "portwatch:policy_words:info{policy=%q}" $labels.policy) }}'
-        f'{{{{ first . | label "{label}" }}}}{{{{ end }}}}'
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +76,6 @@ class Alert:
     """What is at least as grave: whoever sees that agrees in a quorum. Without it, it must be the same."""
 
 
-def _fill(words: Words, what: Words) -> Words:
-    return Words(words.en.format(what.en), words.de.format(what.de))
-
-
-def _plus(*parts: Words) -> Words:
-    return Words("".join(part.en for part in parts).strip(), "".join(part.de for part in parts).strip())
-
-
 def _whole(
     name: str, cause: str, severity: str, wait: str, why: str, title: Words, summary: Words, remedy: Words
 ) -> Alert:
@@ -153,8 +92,8 @@ def _whole(
         "2m",
         f"{why} {KEPT}",
         title,
-        _plus(Words("{{ $labels.school }}: ", "{{ $labels.school }}: "), summary),
-        _plus(unreached, FACTS),
+        plus(Words("{{ $labels.school }}: ", "{{ $labels.school }}: "), summary),
+        plus(unreached, FACTS),
         Words(
             f"Whoever has no other way to the school than {over} can use nothing that these ports serve.",
             f"Wer die Schule nur über {over} erreicht, kann nichts nutzen, was diese Ports bedienen.",
@@ -165,7 +104,7 @@ def _whole(
             "Von außen ist kein Dienst der Schule nutzbar, und es kommt keine E-Mail an.",
         ),
         remedy,
-        _since(SINCE_SCHOOL, "school"),
+        since(SINCE_SCHOOL, "school"),
         f'portwatch:school_fault:info{{diagnosis=~"{graver}"}}',
     )
 
@@ -191,16 +130,16 @@ def _ports(
         wait,
         "2m",
         f"{why} {KEPT}",
-        _plus(Words(f"{ONE_PORT} ", f"{ONE_PORT} "), title),
-        _plus(
+        plus(Words(f"{ONE_PORT} ", f"{ONE_PORT} "), title),
+        plus(
             Words("{{ $labels.school }}: ", "{{ $labels.school }}: "),
-            _fill(summary, Words(ONE_PORT, ONE_PORT)),
+            fill(summary, Words(ONE_PORT, ONE_PORT)),
             Words(".", "."),
         ),
-        _plus(PROOF, FACTS),
+        plus(PROOF, FACTS),
         OF_SERVICE,
         remedy,
-        _since(SINCE_PORT, "school", "family", "port"),
+        since(SINCE_PORT, "school", "family", "port"),
         f'portwatch:port_fault:required{{verdict=~"{graver}"}}',
     )
 
@@ -283,14 +222,14 @@ def school_alerts(critical: str) -> list[Alert]:
                 Words("the router no longer forwards {}", "Der Router leitet {} nicht mehr weiter"),
                 Words(
                     '{{ if eq $labels.family "ipv6" }}'
-                    + _fill(r.FORWARD_IPV6, THESE).en
+                    + fill(r.FORWARD_IPV6, THESE).en
                     + "{{ else }}"
-                    + _fill(r.FORWARD, THESE).en
+                    + fill(r.FORWARD, THESE).en
                     + "{{ end }}",
                     '{{ if eq $labels.family "ipv6" }}'
-                    + _fill(r.FORWARD_IPV6, THESE).de
+                    + fill(r.FORWARD_IPV6, THESE).de
                     + "{{ else }}"
-                    + _fill(r.FORWARD, THESE).de
+                    + fill(r.FORWARD, THESE).de
                     + "{{ end }}",
                 ),
             ),
@@ -305,7 +244,7 @@ def school_alerts(critical: str) -> list[Alert]:
             (
                 Words("answered by the router", "vom Router selbst beantwortet"),
                 Words("the router itself answers on {}", "Der Router antwortet auf {} selbst"),
-                _fill(r.ROUTER_ANSWERS, THESE),
+                fill(r.ROUTER_ANSWERS, THESE),
             ),
             critical,
         ),
@@ -322,7 +261,7 @@ def school_alerts(critical: str) -> list[Alert]:
                     "the router forwards only a part of {}",
                     "Der Router leitet nur einen Teil von {} weiter",
                 ),
-                _fill(r.FORWARD, THESE),
+                fill(r.FORWARD, THESE),
             ),
             critical,
         ),
@@ -334,7 +273,7 @@ def school_alerts(critical: str) -> list[Alert]:
             "An address that changes hands at a dial-in leads to a stranger until the name follows.",
             (
                 Words("leads to another device", "führt zu einem anderen Gerät"),
-                _plus(Words("", ""), s.WRONG_DEVICE),
+                plus(Words("", ""), s.WRONG_DEVICE),
                 r.WRONG_DEVICE,
             ),
             critical,
@@ -351,8 +290,8 @@ def school_alerts(critical: str) -> list[Alert]:
                     "the server refuses, drops or wrongly answers {}",
                     "Der Server lehnt {} ab, antwortet gar nicht oder falsch",
                 ),
-                _plus(
-                    _fill(r.SERVICE_DOWN, ON_THESE),
+                plus(
+                    fill(r.SERVICE_DOWN, ON_THESE),
                     Words(" ", " "),
                     Words(
                         "If it runs, look at the server's firewall, at fail2ban (is the monitor banned?) and at the "
@@ -407,14 +346,14 @@ def school_alerts(critical: str) -> list[Alert]:
             "20m",
             "Policies are looked at in audits, every 15 minutes. Kept for longer than one, for after a restart of the "
             "daemon the first audit takes a while.",
-            Words(f"{ONE_PORT} {_policy_words('title')}", f"{ONE_PORT} {_policy_words('title_de')}"),
+            Words(f"{ONE_PORT} {policy_words('title')}", f"{ONE_PORT} {policy_words('title_de')}"),
             Words(
-                f"{{{{ $labels.school }}}}: {_policy_words('broken')} ({ONE_PORT}).",
-                f"{{{{ $labels.school }}}}: {_policy_words('broken_de')} ({ONE_PORT}).",
+                f"{{{{ $labels.school }}}}: {policy_words('broken')} ({ONE_PORT}).",
+                f"{{{{ $labels.school }}}}: {policy_words('broken_de')} ({ONE_PORT}).",
             ),
             FACTS,
-            Words(_policy_words("consequence"), _policy_words("consequence_de")),
-            Words(_policy_words("remedy"), _policy_words("remedy_de")),
+            Words(policy_words("consequence"), policy_words("consequence_de")),
+            Words(policy_words("remedy"), policy_words("remedy_de")),
         ),
         *_certificate_alerts(critical),
     ]
@@ -447,8 +386,8 @@ def _certificate_alerts(critical: str) -> list[Alert]:
                 f"{{{{ $labels.school }}}}: Das Zertifikat auf {ONE_PORT} ist ungültig.",
             ),
             FACTS,
-            Words(_policy_words("consequence"), _policy_words("consequence_de")),
-            Words(_policy_words("remedy"), _policy_words("remedy_de")),
+            Words(policy_words("consequence"), policy_words("consequence_de")),
+            Words(policy_words("remedy"), policy_words("remedy_de")),
         ),
         Alert(
             "PortwatchCertificateExpiring",
@@ -483,8 +422,8 @@ def _certificate_alerts(critical: str) -> list[Alert]:
                 f"{{{{ $labels.school }}}}: Das Zertifikat auf {ONE_PORT} wurde nicht rechtzeitig erneuert.",
             ),
             FACTS,
-            Words(_policy_words("consequence"), _policy_words("consequence_de")),
-            Words(_policy_words("remedy"), _policy_words("remedy_de")),
+            Words(policy_words("consequence"), policy_words("consequence_de")),
+            Words(policy_words("remedy"), policy_words("remedy_de")),
         ),
     ]
 
@@ -527,7 +466,7 @@ def disagreement(labels: str) -> Alert:
             "{{ $labels.school }}: the monitors judge the school differently.",
             "{{ $labels.school }}: Die Überwachungen beurteilen die Schule verschieden.",
         ),
-        _plus(Words(where + ports, where + ports), FACTS),
+        plus(Words(where + ports, where + ports), FACTS),
         Words(
             "From one place something works that does not from another: a route, a ban or a filter.",
             "Von einem Ort geht etwas, das von einem anderen nicht geht: eine Route, eine Sperre oder ein Filter.",

@@ -20,8 +20,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import quiet  # noqa: E402 - the path comes first
-from alerts import OF_ONE_FAMILY, Alert, disagreement, school_alerts  # noqa: E402
+from alerts import Alert, disagreement, school_alerts  # noqa: E402
 from faults import Record, fault_rules, fleet_rules, mass_rules, memory_rules, word_rules  # noqa: E402
+from phrases import OF_ONE_FAMILY  # noqa: E402
 from wards import mass_alerts, own_alerts  # noqa: E402
 
 from portwatchd.config import ConfigError, built_in_profiles, load  # noqa: E402
