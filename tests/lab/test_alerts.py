@@ -106,9 +106,9 @@ def test_a_lost_forward_is_told_and_a_cause_that_takes_its_place_and_the_end_of_
     began = time.time()
     lab.school.router.lose(25)
     told = _one_notification(watched, began, 60, "PortwatchForwardLost", record_property)
-    assert told.startswith("[WARNING] gym-nord: 25 (smtp, IPv4) not forwarded\n")
+    assert told.startswith("[CRITICAL] gym-nord: 25 (smtp, IPv4) not forwarded\n")
     for words in (
-        "Consequence: Over IPv6 it still works. Whoever has only IPv4 is shut out",
+        "Consequence: The school receives no mail.",
         "In the router, forward the ports named here to the server again. FRITZ!Box: Internet -> Freigaben",
         "forward_lost, by proof: hop",
         "phone: 0431 123",
@@ -117,9 +117,9 @@ def test_a_lost_forward_is_told_and_a_cause_that_takes_its_place_and_the_end_of_
     ):
         assert words in told
     (german,) = watched.alerting.mails(CONTACT, began)
-    assert german["subject"] == "[WARNUNG] gym-nord: 25 (smtp, IPv4) nicht weitergeleitet"
-    assert "Über IPv6 geht es noch." in german["text"]
-    assert "Über IPv6 geht es noch." in german["html"]
+    assert german["subject"] == "[KRITISCH] gym-nord: 25 (smtp, IPv4) nicht weitergeleitet"
+    assert "Die Schule empfängt keine E-Mails." in german["text"]
+    assert "Die Schule empfängt keine E-Mails." in german["html"]
 
     given_way = time.time()
     lab.school.server.filter(25)
