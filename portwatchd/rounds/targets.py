@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from portwatchd.model import Depth, Protocol, Security, Target, VerdictKind
+from portwatchd.model import Depth, Protocol, Target, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,13 +44,13 @@ def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: D
         for service in school.profile.services
         if service.protocol is not Protocol.RANGE
     ]
-    return _at_a_glance(running, targets)
+    return _at_a_glance(running, targets) if depth is Depth.WATCH else targets
 
 
 def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
     """Return the targets, where most that are known of are only asked whether that still holds.
 
-    They take turns: a round asks one of them in full, the next round the next, and a port that has few beside it waits
+    They take turns: a watch asks one of them in full, the next watch the next, and a port that has few beside it waits
     all the same. Schools begin at different ones, so that every minute has as much to do.
     """
     memory, now = running.memory, running.tools.clock.wall()
@@ -59,7 +59,7 @@ def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
         vouched = memory.vouched.get((target.address, target.port))
         if vouched is None or (vouched.certificate is not None and vouched.certificate.not_after <= now):
             continue
-        if target.depth is Depth.WATCH or target.service.security is Security.TLS:
+        if target.depth is Depth.WATCH:
             known.setdefault(target.address, []).append(target)
     turn = memory.turn + crc32(running.school.name.encode())
     glanced = {
