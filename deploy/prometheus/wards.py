@@ -337,10 +337,8 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
                 "Das Journal nennt den Grund.",
             ),
             Words(
-                "New schools are not watched, and removed ones still are: the list that was read last holds. After a restart "
-                "no school of this list may be watched.",
-                "Neue Schulen werden nicht überwacht, entfernte noch immer: Es gilt die zuletzt gelesene Liste. Nach einem "
-                "Neustart wird womöglich keine Schule dieser Liste überwacht.",
+                "New schools are not watched, and removed ones still are: the list that was read last holds, over a restart too.",
+                "Neue Schulen werden nicht überwacht, entfernte noch immer: Es gilt die zuletzt gelesene Liste, auch nach einem Neustart.",
             ),
             Words(
                 "Read the file, or ask the URL, from the monitor and with portwatchd's rights; then mend what the journal names.",

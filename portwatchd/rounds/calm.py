@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from portwatchd.diagnosis.port import Scene
-    from portwatchd.model import Family, Observation, PortReport, Report, School, Target
+    from portwatchd.model import Family, Observation, PortReport, Proof, Report, School, Target, VerdictKind
     from portwatchd.rounds.tools import Settings
 
 HOLDS = 900.0
@@ -51,7 +51,6 @@ class Calm:
 
     school: School
     settings: Settings
-    addresses: Addresses
     places: tuple[Place, ...]
     until: float
     seen: dict[tuple[str, int], Observation]
@@ -75,7 +74,7 @@ def calm_of(
         and all(target.depth is Depth.WATCH for target in seen)
         and all(identities[target] in OURS for target in seen)
         and all(g.hopper.distance.arriving is not None and g.hopper.distance.hops is not None for g in grounds)
-        and not (running.complete or running.cut)
+        and not running.cut
         and nothing_to_ask(running, seen)
     )
     if not quiet:
@@ -89,7 +88,6 @@ def calm_of(
     return Calm(
         running.school,
         running.tools.settings,
-        tuple((ground.hopper.family, ground.hopper.address) for ground in grounds),
         tuple(Place(g.hopper.family, g.hopper.address, g.hopper.healthy, g.scene) for g in grounds),
         min(ends),
         {(target.address, target.port): observation for target, observation in seen.items()},
@@ -99,27 +97,24 @@ def calm_of(
 
 async def as_before(
     running: Round,
+    calm: Calm,
     started: float,
     addresses: Addresses,
     seen: Mapping[Target, Observation],
 ) -> Report | None:
     """Return the report of a watch in which nothing is new; None where the round must be judged in whole."""
-    calm, clock = running.memory.calm, running.tools.clock
-    if calm is None or not _holds(running, calm, addresses) or not _alike(running, calm, seen):
+    clock = running.tools.clock
+    if not _holds(running, calm, addresses) or not _alike(running, calm, seen):
         return None
     ranges = worst_of(await judge_ranges(running, [_ground(running, place, seen) for place in calm.places]))
     here = {(target.address, target.port): observation for target, observation in seen.items()}
     ports: list[PortReport] = []
     for port in calm.told.ports:
         if port.service.protocol is not Protocol.RANGE:
-            ports.append(_seen_again(port, here[port.address, port.service.first]))
+            ports.append(replace(port, observation=here[port.address, port.service.first]))
             continue
         now = range_report(port, ranges[port.family, port.service.name])
-        if (now.verdict.kind, now.verdict.proof, now.forwarded) != (
-            port.verdict.kind,
-            port.verdict.proof,
-            port.forwarded,
-        ):
+        if _belief(now) != _belief(port):
             return None
         ports.append(now)
     calm.seen = here
@@ -140,10 +135,8 @@ def _holds(running: Round, calm: Calm, addresses: Addresses) -> bool:
     return (
         calm.school is running.school
         and calm.settings is running.tools.settings
-        and sorted(calm.addresses) == sorted(addresses)
+        and sorted((place.family, place.address) for place in calm.places) == sorted(addresses)
         and running.tools.clock.wall() < calm.until
-        and not running.complete
-        and not running.events
     )
 
 
@@ -188,17 +181,6 @@ def _ground(running: Round, place: Place, seen: Mapping[Target, Observation]) ->
     return Ground(hopper, place.scene)
 
 
-def _seen_again(port: PortReport, now: Observation) -> PortReport:
-    """The same port with what was seen now."""
-    return type(port)(
-        port.service,
-        port.family,
-        port.address,
-        port.verdict,
-        port.since,
-        port.forwarded,
-        now,
-        port.policies,
-        port.certificate,
-        port.range,
-    )
+def _belief(port: PortReport) -> tuple[VerdictKind, Proof, bool | None]:
+    """What is told of a range beside the numbers of its ports."""
+    return port.verdict.kind, port.verdict.proof, port.forwarded

@@ -47,6 +47,7 @@ async def conduct(
     Never raises for what the network does. `complete` asks for every proof and the whole range at once.
     """
     running = Round(school, memory, tools, complete=complete, proofs=proofs, progress=progress)
+    calm, memory.calm = memory.calm, None  # it holds from round to round only: whatever ends this one otherwise ends it
     memory.turn += 1
     started = tools.clock.monotonic()
     resolution = await resolve(running)
@@ -56,9 +57,11 @@ async def conduct(
         judged = _nothing(running, resolution.detail)
         return report(running, started, judged, (), Diagnosis(kind, (), resolution.detail))
     seen = await observe_all(running, targets_of(running, resolution.addresses, depth))
-    if depth is Depth.WATCH and (told := await as_before(running, started, resolution.addresses, seen)) is not None:
-        return told
-    memory.calm = None
+    if calm is not None and depth is Depth.WATCH and not complete:
+        told = await as_before(running, calm, started, resolution.addresses, seen)
+        if told is not None:
+            memory.calm = calm
+            return told
     seen = await _confirmed(running, seen, depth)
     await look_at_ourselves(running, seen)
     seen = await look_closer(running, seen, depth)

@@ -98,12 +98,15 @@ def _remember_vouched(memory: Memory, judged: Iterable[Judged]) -> None:
     memory.vouched.clear()
     for one in judged:
         seen, security = one.observation, one.service.security
-        if seen is None or one.verdict.kind is not VerdictKind.OK or seen.outcome is not Outcome.OK:
+        well = seen is not None and one.verdict.kind is VerdictKind.OK and seen.outcome is Outcome.OK
+        if seen is None or not well or security is Security.PLAIN:
             continue
-        certified = seen.certificate is not None and seen.certificate.valid
-        known = memory.policies.get((one.family, one.service.name), ())
-        kept = not any(fact.holds is False for fact in (*known, *seen.policies))
-        if certified if security is Security.TLS else security is Security.STARTTLS and kept:
+        if security is Security.TLS:
+            vouched = seen.certificate is not None and seen.certificate.valid
+        else:
+            known = memory.policies.get((one.family, one.service.name), ())
+            vouched = not any(fact.holds is False for fact in (*known, *seen.policies))
+        if vouched:
             memory.vouched[one.address, one.service.first] = seen
 
 

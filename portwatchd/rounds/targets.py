@@ -57,9 +57,9 @@ def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
     known: dict[str, list[Target]] = {}
     for target in targets:
         vouched = memory.vouched.get((target.address, target.port))
-        if vouched is None or (vouched.certificate is not None and vouched.certificate.not_after <= now):
+        if vouched is None or target.depth is not Depth.WATCH:
             continue
-        if target.depth is Depth.WATCH:
+        if vouched.certificate is None or vouched.certificate.not_after > now:
             known.setdefault(target.address, []).append(target)
     turn = memory.turn + crc32(running.school.name.encode())
     glanced = {

@@ -78,9 +78,12 @@ class Gate:
             if stamps == self._stamps:
                 return
             self._stamps = stamps
+            closed = bool(self._access.users)
             self._access, self._tls = await asyncio.to_thread(read_access, file)
             self._stamps = await asyncio.to_thread(_stamps, file, self._access)
             log.info("web configuration read", file=str(file))
+            if closed and not self._access.users:  # an emptied file is a valid one, and may be a mistake
+                log.warning("nobody is asked for a password any more", file=str(file))
         except ConfigError as error:
             for problem in error.problems:
                 log.warning("web configuration refused; the old one stays", problem=str(problem))

@@ -234,6 +234,10 @@ def _page_language(request: web.Request) -> str:
         return language(None, request.headers.get("Accept-Language", ""))
 
 
+KEPT_HEADERS = frozenset({"Allow", "Retry-After", "WWW-Authenticate"})
+"""What an error tells its reader beside its text (RFC 9110 sections 10.2 and 11.6.1)."""
+
+
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tell errors of the API as `{"error": ...}`; others stay plain text."""
@@ -242,7 +246,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         if error.status < 400 or not request.path.startswith("/api/"):
             raise
-        headers = {key: value for key, value in error.headers.items() if key in {"Allow", "Retry-After"}}
+        headers = {key: value for key, value in error.headers.items() if key in KEPT_HEADERS}
         return web.json_response({"error": error.text or error.reason}, status=error.status, headers=headers)
 
 

@@ -11,11 +11,13 @@ import bcrypt
 import pytest
 import trustme
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from portwatchd.options import ListenAddress
 from portwatchd.web import gate as module
 from portwatchd.web.gate import Gate
 from portwatchd.web.serve import WebServer
+from portwatchd.web.server import errors_as_json
 from tests.running import descriptors, eventually
 
 TLS = "tls_server_config: {cert_file: a.crt, key_file: a.key"
@@ -51,12 +53,12 @@ class Place:
         self.authority.configure_trust(context)
         return context
 
-    async def status(self, *, tls: ssl.SSLContext | None = None, auth: str = "") -> int:
+    async def status(self, path: str = "/", *, tls: ssl.SSLContext | None = None, auth: str = "") -> int:
         scheme = "https" if tls else "http"
         headers = {"Authorization": f"Basic {base64.b64encode(auth.encode()).decode()}"} if auth else {}
         async with (
             aiohttp.ClientSession(headers=headers) as client,
-            client.get(f"{scheme}://{self.where}/", ssl=tls or True) as answer,
+            client.get(f"{scheme}://{self.where}{path}", ssl=tls or True) as answer,
         ):
             self.headers = answer.headers
             return answer.status
@@ -71,8 +73,8 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
 
-    app = web.Application()
-    app.add_routes([web.get("/", hello)])
+    app = web.Application(middlewares=[errors_as_json])
+    app.add_routes([web.get("/", hello), web.get("/api/v1/schools", hello)])
     server = WebServer(app, Gate(made.file))
     (made.where,) = await server.start([ListenAddress("127.0.0.1", 0)])
     yield made
@@ -83,6 +85,8 @@ async def test_users_come_and_go_without_a_restart(place: Place) -> None:
     assert await place.status() == 200
     place.say(f"basic_auth_users: {{alice: {hashed('right')}}}")
     assert await place.status() == 401
+    assert place.headers["WWW-Authenticate"].startswith("Basic ")
+    assert await place.status("/api/v1/schools") == 401
     assert place.headers["WWW-Authenticate"].startswith("Basic ")
     assert await place.status(auth=RIGHT) == 200
     assert await place.status(auth="alice:wrong") == 401
@@ -100,6 +104,16 @@ async def test_a_broken_file_leaves_the_access_that_was(place: Place) -> None:
     assert await place.status() == 401
     place.say("")
     assert await place.status() == 200
+
+
+async def test_a_file_that_asks_for_no_password_any_more_is_told_of(place: Place) -> None:
+    place.say(f"basic_auth_users: {{alice: {hashed('right')}}}")
+    with capture_logs() as logs:
+        assert await place.status() == 401
+        place.say("")
+        assert await place.status() == 200
+    told = [one["event"] for one in logs if one["log_level"] == "warning"]
+    assert told == ["nobody is asked for a password any more"]
 
 
 async def test_tls_begins_and_a_new_certificate_is_shown_without_a_restart(place: Place) -> None:

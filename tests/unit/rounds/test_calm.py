@@ -11,9 +11,23 @@ import pytest
 
 from portwatchd.diagnosis.standing import VEILS
 from portwatchd.metrics.render import Labels, render, renew
-from portwatchd.model import Depth, Foreign, Outcome, Policy, PolicyFact, VerdictKind
+from portwatchd.model import Depth, DiagnosisKind, Foreign, Outcome, Policy, PolicyFact, VerdictKind
+from portwatchd.world import Resolution, Resolved
 from tests.unit.rounds.outside import NOWHERE, Manner, Situation
-from tests.unit.rounds.simulated import INTERVAL, LISTED, RANGE, START, STRANGE, V4, V6, Prober, Watching, port, well
+from tests.unit.rounds.simulated import (
+    HOST,
+    INTERVAL,
+    LISTED,
+    RANGE,
+    START,
+    STRANGE,
+    V4,
+    V6,
+    Prober,
+    Watching,
+    port,
+    well,
+)
 
 if TYPE_CHECKING:
     from portwatchd.model import Observation, Report, Target
@@ -132,6 +146,38 @@ async def test_another_name_or_other_settings_are_judged_anew() -> None:
     watching = await calm_school(well())
     watching.tools.settings = replace(watching.tools.settings, confirm_attempts=2)
     assert not (await watching.round()).calm
+
+
+@pytest.mark.parametrize("status", [Resolved.NO_SUCH_NAME, Resolved.RESOLVER_FAILED])
+async def test_a_name_that_comes_back_is_told_of(status: Resolved) -> None:
+    watching = await calm_school(well())
+    usual = watching.names.answers[HOST]
+    watching.names.answers[HOST] = Resolution(status, ())
+    lost = await watching.rounds(1)
+    watching.names.answers[HOST] = usual
+    back = await watching.rounds(1)
+    assert lost.diagnosis.kind is not DiagnosisKind.OK
+    assert (back.calm, back.diagnosis.kind) == (False, DiagnosisKind.OK)
+    told = [t.after for report in (lost, back) for t in report.transitions]
+    assert told == ([DiagnosisKind.DNS_FAILED, DiagnosisKind.OK] if status is Resolved.NO_SUCH_NAME else [])
+    assert watching.memory.diagnosis is not None
+    assert watching.memory.diagnosis.believed is DiagnosisKind.OK
+    assert watching.memory.diagnosis.veil is None
+
+
+async def test_a_round_that_is_broken_off_leaves_nothing_to_take_over() -> None:
+    watching = await calm_school(well())
+    round_ = asyncio.create_task(watching.round())
+    await asyncio.sleep(0.001)
+    round_.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await round_
+    assert not (await watching.round()).calm
+
+
+async def test_a_person_who_waits_has_all_of_it_judged() -> None:
+    watching = await calm_school(well())
+    assert not (await watching.round(complete=True)).calm
 
 
 async def test_a_certificate_that_runs_out_ends_what_was_taken_over() -> None:
