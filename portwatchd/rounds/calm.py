@@ -5,26 +5,26 @@ Nearly all rounds are such, and to judge the same facts again was a third of the
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.faces import face_of
 from portwatchd.diagnosis.port import Identity, connected
 from portwatchd.model import Depth, DiagnosisKind, Protocol
-from portwatchd.rounds.closed import Ground
 from portwatchd.rounds.hopping import Hopper
 from portwatchd.rounds.identifying import nothing_to_ask
-from portwatchd.rounds.judging import address_report, judge_ranges, round_trip
+from portwatchd.rounds.judging import address_report, round_trip
 from portwatchd.rounds.proving import PROOF_HOLDS
-from portwatchd.rounds.reporting import range_report, worst_of
+from portwatchd.rounds.ranges import still_forwarded, sum_up
 from portwatchd.rounds.targets import CALM
 from portwatchd.rounds.tools import Round
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from portwatchd.diagnosis.port import Scene
-    from portwatchd.model import Family, Observation, PortReport, Proof, Report, School, Target, VerdictKind
+    from portwatchd.model import Family, Observation, PortReport, Report, School, Target
+    from portwatchd.rounds.closed import Ground
     from portwatchd.rounds.tools import Settings
 
 HOLDS = 900.0
@@ -37,12 +37,11 @@ Addresses = tuple[tuple["Family", str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address, and on which grounds its ranges are judged."""
+    """An address, and a port there that the server answers."""
 
     family: Family
     address: str
     healthy: int | None
-    scene: Scene
 
 
 @dataclass(slots=True)
@@ -73,6 +72,7 @@ def calm_of(
         and all(port.verdict.kind in CALM for port in told.ports)
         and all(target.depth is Depth.WATCH for target in seen)
         and all(identities[target] in OURS for target in seen)
+        and all(port.range is None or (port.range.forwarded and not port.range.lost) for port in told.ports)
         and all(g.hopper.distance.arriving is not None and g.hopper.distance.hops is not None for g in grounds)
         and not running.cut
         and nothing_to_ask(running, seen)
@@ -88,7 +88,7 @@ def calm_of(
     return Calm(
         running.school,
         running.tools.settings,
-        tuple(Place(g.hopper.family, g.hopper.address, g.hopper.healthy, g.scene) for g in grounds),
+        tuple(Place(g.hopper.family, g.hopper.address, g.hopper.healthy) for g in grounds),
         min(ends),
         {(target.address, target.port): observation for target, observation in seen.items()},
         told,
@@ -106,24 +106,18 @@ async def as_before(
     clock = running.tools.clock
     if not _holds(running, calm, addresses) or not _alike(running, calm, seen):
         return None
-    ranges = worst_of(await judge_ranges(running, [_ground(running, place, seen) for place in calm.places]))
+    hoppers = [_hopper(running, place, seen) for place in calm.places]
+    if not all(await asyncio.gather(*(still_forwarded(running, hopper) for hopper in hoppers))):
+        return None
     here = {(target.address, target.port): observation for target, observation in seen.items()}
-    ports: list[PortReport] = []
-    for port in calm.told.ports:
-        if port.service.protocol is not Protocol.RANGE:
-            ports.append(replace(port, observation=here[port.address, port.service.first]))
-            continue
-        now = range_report(port, ranges[port.family, port.service.name])
-        if _belief(now) != _belief(port):
-            return None
-        ports.append(now)
+    ports = tuple(_renewed(running, port, here) for port in calm.told.ports)
     calm.seen = here
     calm.told = replace(
         calm.told,
         at=clock.wall(),
         seconds=clock.monotonic() - started,
         addresses=tuple(address_report(running, *one) for one in addresses),
-        ports=tuple(ports),
+        ports=ports,
         observations=tuple(running.observations),
         calm=True,
     )
@@ -175,12 +169,16 @@ def _same_policies(running: Round, target: Target, before: Observation, now: Obs
     return all(fact in known for fact in now.policies)
 
 
-def _ground(running: Round, place: Place, seen: Mapping[Target, Observation]) -> Ground:
-    here = {target: observation for target, observation in seen.items() if target.address == place.address}
-    hopper = Hopper(running, place.family, place.address, healthy=place.healthy, round_trip=round_trip(here.values()))
-    return Ground(hopper, place.scene)
+def _hopper(running: Round, place: Place, seen: Mapping[Target, Observation]) -> Hopper:
+    here = (observation for target, observation in seen.items() if target.address == place.address)
+    return Hopper(running, place.family, place.address, healthy=place.healthy, round_trip=round_trip(here))
 
 
-def _belief(port: PortReport) -> tuple[VerdictKind, Proof, bool | None]:
-    """What is told of a range beside the numbers of its ports."""
-    return port.verdict.kind, port.verdict.proof, port.forwarded
+def _renewed(running: Round, port: PortReport, here: Mapping[tuple[str, int], Observation]) -> PortReport:
+    """Return the report on a port with what was seen now, and on a range with what was learnt of its ports."""
+    if port.range is None:
+        return replace(port, observation=here[port.address, port.service.first])
+    if not port.range.unknown:
+        return port
+    verdict, known = sum_up(port.service, running.memory.ranges[port.family, port.service.name], {})
+    return replace(port, verdict=verdict, range=known)

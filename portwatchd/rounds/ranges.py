@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from portwatchd.model import Family
     from portwatchd.rounds.closed import Ground
+    from portwatchd.rounds.hopping import Hopper
     from portwatchd.rounds.tools import Round
 
 SWEEP_SECONDS = 12.0
@@ -67,6 +69,7 @@ async def judge_range(running: Round, ground: Ground, service: Service) -> Judge
         return await _without_server(running, ground, service, state)
     whole = running.complete
     ports = every if whole else next_ports(running, family, service, state)
+    turn_on(running, family, service)
     sweeping = running.memory.sweeping.pop((family, service.name), [])
     before = any(state.values())
     likely = () if whole else [port for port in ports if state.get(port, before)]
@@ -95,6 +98,7 @@ async def _without_server(running: Round, ground: Ground, service: Service, stat
     ports: list[int] = []
     if scene.router_alive and not scene.forward_seen:
         ports = next_ports(running, family, service, state)
+        turn_on(running, family, service)
         before = any(state.values())
         verdicts = await judge_closed(running, ground, service, ports, refused_before=before, once=True)
         worst = max(verdicts.values(), key=lambda verdict: SEVERITY[verdict.kind])
@@ -157,14 +161,44 @@ def _changed(state: Mapping[int, bool], verdicts: Mapping[int, Verdict]) -> list
 
 def next_ports(running: Round, family: Family, service: Service, state: Mapping[int, bool]) -> list[int]:
     """Return the ports of a range that are asked now: the next few of the rotation, and a few that were lost."""
-    key = (family, service.name)
-    size = service.last - service.first + 1
-    start = running.memory.cursors.get(key, _number(running.school.name) % size)
-    running.memory.cursors[key] = (start + 1) % size
-    every = ports_of(service)
-    rotation = [every[(start + step * max(1, size // SAMPLE)) % size] for step in range(min(SAMPLE, size))]
+    start, rotation = _rotation(running, family, service)
     lost = [port for port, forwarded in state.items() if not forwarded and port not in rotation]
     return [*rotation, *lost[start % len(lost) :][:SAMPLE]] if lost else rotation
+
+
+def turn_on(running: Round, family: Family, service: Service) -> None:
+    """Let the next round go on in the rotation."""
+    start, _ = _rotation(running, family, service)
+    running.memory.cursors[family, service.name] = (start + 1) % len(ports_of(service))
+
+
+def _rotation(running: Round, family: Family, service: Service) -> tuple[int, list[int]]:
+    """Return where the rotation through a range stands, and the ports whose turn it is."""
+    every = ports_of(service)
+    start = running.memory.cursors.get((family, service.name))
+    if start is None:
+        start = _number(running.school.name) % len(every)
+    step = max(1, len(every) // SAMPLE)
+    return start, [every[(start + turn * step) % len(every)] for turn in range(min(SAMPLE, len(every)))]
+
+
+async def still_forwarded(running: Round, hopper: Hopper) -> bool:
+    """Whether all is as it was with the ranges of an address of which every known port is forwarded.
+
+    The ports whose turn it is are asked by two SYNs each. False where anything shows, or where more than them is due.
+    """
+    memory, family = running.memory, hopper.family
+    if memory.sweeping or sweep_due(running) or canaries_due(running, hopper):
+        return False
+    for service in running.school.profile.services:
+        if service.protocol is not Protocol.RANGE:
+            continue
+        _, ports = _rotation(running, family, service)
+        if None in await asyncio.gather(*map(hopper.as_before, ports)):
+            return False
+        turn_on(running, family, service)
+        memory.ranges[family, service.name].update(dict.fromkeys(ports, True))
+    return True
 
 
 def remember(state: dict[int, bool], verdicts: dict[int, Verdict]) -> None:
@@ -186,7 +220,7 @@ def _span(first: int, last: int) -> tuple[int, ...]:
     return tuple(range(first, last + 1))
 
 
-def sum_up(service: Service, state: dict[int, bool], now: dict[int, Verdict]) -> tuple[Verdict, RangeState]:
+def sum_up(service: Service, state: Mapping[int, bool], now: Mapping[int, Verdict]) -> tuple[Verdict, RangeState]:
     """Return the verdict on a range, and the state of its ports."""
     whole = ports_of(service)
     lost = tuple(port for port in whole if state.get(port) is False)
@@ -215,14 +249,19 @@ def spans(ports: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
+def canaries_due(running: Round, hopper: Hopper) -> bool:
+    """Whether it is time to ask the canaries of a family, at an address of which enough is known for that."""
+    now, last = running.tools.clock.wall(), running.memory.canaries_at.get(hopper.family)
+    due = running.complete or last is None or now - last >= running.tools.settings.audit_interval
+    return due and hopper.healthy is not None and hopper.distance.arriving is not None
+
+
 async def look_for_exposed_host(running: Round, ground: Ground) -> None:
     """Ask today's canaries, where they are due, and remember whether the router forwards what nobody asked for."""
     memory, family = running.memory, ground.hopper.family
-    now, last = running.tools.clock.wall(), memory.canaries_at.get(family)
-    due = running.complete or last is None or now - last >= running.tools.settings.audit_interval
-    if ground.hopper.healthy is None or ground.hopper.distance.arriving is None or not due:
+    if not canaries_due(running, ground.hopper):
         return
-    memory.canaries_at[family] = now
+    memory.canaries_at[family] = running.tools.clock.wall()
     running.limited_left = max(running.limited_left, LOOK_BUDGET)
     verdicts = await judge_closed(running, ground, _CANARY, canaries(running))
     answer = exposed(list(verdicts.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from portwatchd.diagnosis.policies import certificate_policies, name_the_cause
@@ -137,11 +137,6 @@ def _port_report(running: Round, one: Judged, now: float, transitions: list[Tran
         memory.certificates.get(key),
         one.state,
     )
-
-
-def range_report(before: PortReport, one: Judged) -> PortReport:
-    """Return the report on a range of which the same is believed as before."""
-    return replace(before, address=one.address, verdict=one.verdict, forwarded=_range_forwarded(one), range=one.state)
 
 
 def _range_forwarded(one: Judged) -> bool | None:
