@@ -23,7 +23,7 @@ from grafana_foundation_sdk.models import heatmap as heat
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
 from grafana_foundation_sdk.models.prometheus import Dataquery, PromQueryFormat
 
-from .promql import MONITOR
+from .promql import DISTRICTS, MONITOR, info
 from .words import GREEN, ORANGE, RED
 
 SOURCE = units.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -287,13 +287,10 @@ INSTANCE = variable(
 DISTRICT = variable(
     "district",
     "District",
-    "The schools' label `district`. All includes schools without one.",
-    f"label_values(portwatch_school_info{{{MONITOR}}}, district)",
-    # Not .+, as for the others: the label is the user's, so not every school has it, and .+ would hide those without.
-    # Only the daemon could give them a `none`; then a school's labels would no longer be what its owner wrote.
-    everything=".*",
+    "The schools' label `district`; `none` are the schools without one",
+    f"label_values({DISTRICTS}{{{MONITOR}}}, district)",
 )
-_SCHOOLS = f'label_values(portwatch_school_info{{{MONITOR}, district=~"$district"}}, school)'
+_SCHOOLS = f"label_values({info()}, school)"
 SCHOOLS = variable("school", "School", "Schools of the chosen districts", _SCHOOLS)
 SCHOOL = variable("school", "School", "A school of the chosen districts", _SCHOOLS, everything=None)
 

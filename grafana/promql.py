@@ -11,6 +11,8 @@ MONITOR = 'job=~"$job", instance=~"$instance"'
 SCHOOL_ON = "on (monitor, job, instance, school)"
 """What tells a school's series from another's. `monitor` is the external label where two monitors watch the same
 schools and one Prometheus, Thanos or Mimir holds both; where it is missing, it is equal to itself."""
+DISTRICTS = "portwatch:school_district:info"
+"""Recorded by deploy/prometheus: each school's district, `none` where it has none."""
 PORT_ON = "on (monitor, job, instance, school, family, port, port_name)"
 
 LOST = 'verdict!~"{}"'.format("|".join(kind.value for kind in NOT_LOST))
@@ -22,9 +24,9 @@ def select(family: families.MetricFamily, *matchers: str, end: str = "") -> str:
     return f"{family.name}{end}{{{', '.join((MONITOR, *matchers))}}}"
 
 
-def info(*matchers: str) -> str:
+def info() -> str:
     """Return the selector of the schools of the chosen districts."""
-    return select(families.SCHOOL_INFO, 'district=~"$district"', *matchers)
+    return f'{DISTRICTS}{{{MONITOR}, district=~"$district"}}'
 
 
 def of_district(expression: str) -> str:

@@ -60,7 +60,7 @@ install -m 644 deploy/web-config.example.yml "$root/usr/share/doc/portwatchd/exa
 install -m 644 deploy/runbooks/*.md "$root/usr/share/doc/portwatchd/runbooks"
 install -m 644 deploy/prometheus/*.yml "$root/usr/share/portwatchd/prometheus"
 install -m 644 deploy/alertmanager/*.yml deploy/alertmanager/*.tmpl "$root/usr/share/portwatchd/alertmanager"
-for name in $(cd grafana && find dashboards provisioning -type f); do
+for name in $(cd grafana && find dashboards provisioning quorum -type f); do
     install -D -m 644 "grafana/$name" "$root/usr/share/portwatchd/grafana/$name"
 done
 install -m 644 deploy/deb/lintian-overrides "$root/usr/share/lintian/overrides/portwatchd"

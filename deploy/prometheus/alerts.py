@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from faults import FAMILY, PORT, SCHOOL, SPARED, WHOLE
+from faults import FAMILY, GRAVEST, PORT, SCHOOL, SPARED, WHOLE
 from phrases import (
     FACTS,
     FAMILY_NAME,
@@ -29,18 +29,6 @@ from phrases import (
 from portwatchd.diagnosis.words import remedies, sentences
 from portwatchd.model import Policy, Words
 
-GRAVEST = (
-    "wrong_device",
-    "router_answers",
-    "line_down",
-    "server_down",
-    "forward_lost",
-    "range_incomplete",
-    "server_filtered",
-    "service_down",
-    "service_faulty",
-)
-"""The verdicts on a port, from the gravest on. Where two monitors see different ones, both see at least the milder."""
 ONE_FAMILY = "one_family"
 
 
@@ -73,7 +61,9 @@ class Alert:
     since: str = ""
     """The template of the fault's beginning; without it, the alert's counts."""
     seen: str = ""
-    """What is at least as grave: whoever sees that agrees in a quorum. Without it, it must be the same."""
+    """What is at least as grave: whoever sees that agrees in a quorum. Without it and `least`, it must be the same."""
+    least: str = ""
+    """The mildest of its verdicts on a port: in a quorum, two see at least that, and no two see anything graver."""
 
 
 def _whole(
@@ -116,7 +106,6 @@ def _ports(
     title, summary, remedy = words
     chosen = f'portwatch:port_fault:required{{verdict=~"{verdicts}"'
     alone, spared = f"unless on ({PORT}) {SPARED}", f"and on ({PORT}) {SPARED}"
-    graver = "|".join(GRAVEST[: max(map(GRAVEST.index, verdicts.split("|"))) + 1])
     return Alert(
         name,
         cause,
@@ -140,7 +129,7 @@ def _ports(
         OF_SERVICE,
         remedy,
         since(SINCE_PORT, "school", "family", "port"),
-        f'portwatch:port_fault:required{{verdict=~"{graver}"}}',
+        least=max(verdicts.split("|"), key=GRAVEST.index),
     )
 
 

@@ -167,7 +167,7 @@ def files(options: argparse.Namespace) -> dict[str, str]:
     quorum = group(
         "portwatch-quorum",
         [
-            *map(record, quiet.quorum_hush_rules()),
+            *map(record, [*quiet.quorum_hush_rules(), *quiet.agreed_rules(schools)]),
             alert(both, places, joined, quiet.as_it_is, "agreed"),
             alert(alone, places, joined, quiet.as_it_is, "alone"),
             *(alert(one, places, joined, quiet.agreed, "agreed") for one in schools),

@@ -22,8 +22,21 @@ FAMILY = f"{SCHOOL}, family"
 PORT = f"{FAMILY}, port, port_name"
 
 SPARED = "portwatch:port_spared:info"
+DISTRICT = "portwatch:school_district:info"
 WHOLE = ("dns_failed", "line_down", "server_down", "all_forwards_lost", "ipv4_lost", "ipv6_lost")
 """Diagnoses that explain every port of a school, or of one address family."""
+GRAVEST = (
+    "wrong_device",
+    "router_answers",
+    "line_down",
+    "server_down",
+    "forward_lost",
+    "range_incomplete",
+    "server_filtered",
+    "service_down",
+    "service_faulty",
+)
+"""The verdicts on a port, from the gravest on. Where two monitors see different ones, both see at least the milder."""
 BLIND = "unknown|dns_failed|line_down"
 """Diagnoses under which nothing else about the school can be seen."""
 FRESH_START = 300
@@ -152,6 +165,15 @@ count by ({DAEMON}, {label}, diagnosis) (
         if label != "contact"
     ]
     return [
+        Record(
+            DISTRICT,
+            f"""
+max by ({SCHOOL}, district) (
+  label_replace(portwatch_school_info, "district", "none", "district", "")
+)""",
+            "The district of each school, for the dashboards: `none` where its owner gave it none, so that it can be "
+            "chosen, and is not left out, where a district is chosen.",
+        ),
         Record("portwatch:school_diagnosis:count", f"count by ({DAEMON}, diagnosis) (portwatch_school_diagnosis)"),
         *by_label,
         Record(

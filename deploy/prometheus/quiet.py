@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from faults import DAEMON, FAMILY, SCHOOL, Record
+from faults import DAEMON, FAMILY, GRAVEST, SCHOOL, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ WIDER: Mapping[str, tuple[str, ...]] = {
     "dns_failed": (),
     "line_down": ("dns_failed",),
     "server_down": _LINE,
-    "all_forwards_lost": _LINE,
+    "all_forwards_lost": _SERVER[:-1],
     "ipv4_lost": _SERVER,
     "ipv6_lost": _SERVER,
 }
@@ -46,6 +46,13 @@ COVERED: Mapping[str, str] = {
 """The alerts that cover another one of the same daemon. A mass outage does not wait, so it yields to one that does."""
 
 WHOLE = "portwatch:school_fault:info"
+FAULT = "portwatch:port_fault:required"
+AGREED = "portwatch:port_agreed:info"
+WHY_AGREED = (
+    "What two monitors see of a port at least: both have lost it, or one has lost it and the other the whole school. "
+    "Of several levels on which two of many agree, the gravest, so that one alert says it."
+)
+A_PORT = "school, family, port"
 ONE = "school, family, port, policy"
 """What tells one fault from another in a quorum, where it has these labels."""
 
@@ -84,6 +91,31 @@ def quorum_hush_rules() -> list[Record]:
     ]
 
 
+def agreed_rules(alerts: Iterable[Alert]) -> list[Record]:
+    """Return what two monitors see of a port at least: the gravest of the alerts' levels on which two agree."""
+    levels = sorted({one.least for one in alerts if one.least}, key=GRAVEST.index)
+    whole, family = f'{WHOLE}{{family=""}}', f'{WHOLE}{{family!=""}}'
+    rules: list[Record] = []
+    for number, level in enumerate(levels):
+        seen = f'{FAULT}{{verdict=~"{"|".join(GRAVEST[: GRAVEST.index(level) + 1])}"}}'
+        own = f"{seen} unless on ({SCHOOL}) {whole} unless on ({FAMILY}) {family}"
+        graver = f'\nunless on ({A_PORT}) {AGREED}{{verdict=~"{"|".join(levels[:number])}"}}' if number else ""
+        rules.append(
+            Record(
+                AGREED,
+                f"""
+(
+  {_two(A_PORT, seen)}
+  or on ({A_PORT}) count by ({A_PORT}) (({own}) and on (school) {whole})
+  or on ({A_PORT}) count by ({A_PORT}) (({own}) and on (school, family) {family})
+){graver}""",
+                "" if number else WHY_AGREED,
+                {"verdict": level},
+            )
+        )
+    return rules
+
+
 def as_it_is(fault: str, _one: Alert) -> str:
     """Return a fault that is told whenever it is there."""
     return fault
@@ -98,7 +130,7 @@ def of_school(fault: str, one: Alert) -> str:
 def agreed(fault: str, one: Alert) -> str:
     """Return a fault on which two monitors agree, told unless something wider covers it on which they agree too."""
     told = f'on (school) ALERTS{{cause="{one.cause}",quorum="agreed",{FIRING}}}'
-    return _begun(_by_two(fault, one.seen), ["on () portwatch:quorum_hush:info", *_wider(one.cause, by_two=True)], told)
+    return _begun(_by_two(fault, one), ["on () portwatch:quorum_hush:info", *_wider(one.cause, by_two=True)], told)
 
 
 def disputed(fault: str, one: Alert) -> str:
@@ -121,22 +153,23 @@ def _begun(fault: str, under: Iterable[str], told: str) -> str:
     return f"(\n{inner}\n{covers}\n)\nor (\n{inner}\n  and {told}\n)"
 
 
-def _by_two(fault: str, seen: str) -> str:
+def _by_two(fault: str, one: Alert) -> str:
     """One monitor must see it, and another one it or something graver: both see at least the milder of two verdicts.
 
     They may know the school by other labels (host, contact), which decide nothing.
     """
-    inner = _indented(fault)
-    if seen.startswith(WHOLE):
-        keys, agreeing = "school", f"count by (school) (count by (school, monitor) ({seen})) >= 2"
+    if one.least:
+        agreeing = f'and on ({A_PORT}) {AGREED}{{verdict="{one.least}"}}'
     else:
-        keys, agreeing = ONE, f"count by ({ONE}) (count by ({ONE}, monitor) (\n{_indented(seen or fault)}\n)) >= 2"
-        if seen:
-            whole, family = f'{WHOLE}{{family=""}}', f'{WHOLE}{{family!=""}}'
-            own = f"{seen} unless on ({SCHOOL}) {whole} unless on ({FAMILY}) {family}"
-            agreeing += f"\nor on ({ONE}) count by ({ONE}) (({own}) and on (school) {whole})"
-            agreeing += f"\nor on ({ONE}) count by ({ONE}) (({own}) and on (school, family) {family})"
-    return f"max without ({DAEMON}) (\n{inner}\n)\nand on ({keys}) (\n{_indented(agreeing)}\n)"
+        keys, seen = ("school", one.seen) if one.seen else (ONE, _indented(fault))
+        agreeing = f"and on ({keys}) (\n{_indented(_two(keys, seen))}\n)"
+    return f"max without ({DAEMON}) (\n{_indented(fault)}\n)\n{agreeing}"
+
+
+def _two(keys: str, seen: str) -> str:
+    """Return what two monitors see."""
+    seen = f"\n{seen}\n" if "\n" in seen else seen
+    return f"count by ({keys}) (count by ({keys}, monitor) ({seen})) >= 2"
 
 
 def _indented(text: str) -> str:

@@ -42,9 +42,9 @@ class Watched:
         return Watching(self.lab, schools=[school], global_=settings, monitor={"canaries": canaries})
 
     def well(self) -> None:
-        """Wait until the school is well, nothing fires and nobody has yet to be told."""
-        found = self.daemon.wait(self.plan.name, lambda found: found["diagnosis"] == "ok", seconds=60)
-        assert found["diagnosis"] == "ok", found
+        """Wait until the school is well and its distance is known, nothing fires and nobody has yet to be told."""
+        found = self.daemon.wait(self.plan.name, _well, seconds=60)
+        assert _well(found), found
         self.alerting.wait(
             lambda: not self.alerting.ask('ALERTS{alertname!="Watchdog"}') and self.alerting.ask("ALERTS"),
             60,
@@ -55,6 +55,11 @@ class Watched:
         self.daemon.process.kill()
         self.daemon.process.wait()
         self.alerting.stop()
+
+
+def _well(found: dict[str, Any]) -> bool:
+    """Whether the school is well, and its router's distance is known, by which a fault is proven."""
+    return found["diagnosis"] == "ok" and any(one["hop_method"] == "time_exceeded" for one in found["addresses"])
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +129,7 @@ def test_a_lost_forward_is_told_and_a_cause_that_takes_its_place_and_the_end_of_
     given_way = time.time()
     lab.school.server.filter(25)
     lab.school.router.reset()
-    over, other = _given_way(watched, given_way)
+    over, other = _given_way(watched, given_way, "25 (smtp, IPv4) not forwarded")
     assert other["subject"].startswith("[CRITICAL] gym-nord: 25 (smtp, IPv4) is forwarded, but not served")
     assert "Consequence: The school receives no mail.\r\n" in other["text"]
     assert "25 (smtp, IPv4) not forwarded: over since" in over["text"]
@@ -137,7 +142,7 @@ def test_a_lost_forward_is_told_and_a_cause_that_takes_its_place_and_the_end_of_
     assert "25 (smtp, IPv4) is forwarded, but not served: over since" in _resolved(watched, mended)["text"]
 
 
-def _given_way(watched: Watched, began: float) -> tuple[dict[str, Any], dict[str, Any]]:
+def _given_way(watched: Watched, began: float, ended: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Wait for the end of one cause and for the one notification of the other; nothing else may come."""
     alerting = watched.alerting
     alerting.wait(lambda: len(alerting.mails(OPERATIONS, began)) >= 2, 90, "one ends, the other is told")
@@ -145,7 +150,7 @@ def _given_way(watched: Watched, began: float) -> tuple[dict[str, Any], dict[str
     mails = alerting.mails(OPERATIONS, began)
     assert len(mails) == 2, [mail["subject"] for mail in mails]
     over, other = sorted(mails, key=lambda mail: not mail["subject"].startswith("[RESOLVED]"))
-    assert over["subject"] == "[RESOLVED] gym-nord: 25 (smtp, IPv4) not forwarded"
+    assert over["subject"] == f"[RESOLVED] gym-nord: {ended}"
     print(f"from giving way to mail: {other['at'] - began:.1f} s: {other['subject']}")  # noqa: T201 - asked for
     return over, other
 
@@ -164,6 +169,29 @@ def test_a_dead_line_is_one_notification(
     mended = time.time()
     lab.provider.reset()
     _resolved(watched, mended)
+
+
+@pytest.mark.timeout(330)
+def test_a_dead_line_that_gives_way_to_a_dead_server_ends_and_the_server_is_told(
+    lab: Lab, watched: Watched, record_property: Callable[[str, object], None]
+) -> None:
+    watched.well()
+    began = time.time()
+    lab.school.cut_line(Cut.BLACKHOLE)
+    _one_notification(watched, began, 120, "PortwatchLineDown", record_property)
+
+    given_way = time.time()
+    lab.school.switch_server_off()
+    lab.provider.reset()
+    over, other = _given_way(watched, given_way, "line down")
+    assert other["subject"] == "[CRITICAL] gym-nord: server down"
+    assert "line down: over since" in over["text"]
+    (german,) = (mail for mail in watched.alerting.mails(CONTACT, given_way) if "BEENDET" not in mail["subject"])
+    assert german["subject"] == "[KRITISCH] gym-nord: Server aus"
+
+    mended = time.time()
+    lab.school.switch_server_on()
+    assert _resolved(watched, mended, 90)["subject"] == "[RESOLVED] gym-nord: server down"
 
 
 @pytest.mark.timeout(150)

@@ -112,6 +112,11 @@ def test_the_configuration_says_where_the_history_is(root: Path) -> None:
     assert "path: /var/lib/portwatchd/portwatchd.db" in shown
 
 
+def _texts(folder: Path) -> dict[str, str]:
+    """Return the text of each file in a folder and those within it."""
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_alerts_dashboards_and_runbooks_come_along(root: Path) -> None:
     share, runbooks = root / "usr/share/portwatchd", root / "usr/share/doc/portwatchd/runbooks"
     rules = share / "prometheus/portwatch.rules.yml"
@@ -120,9 +125,9 @@ def test_alerts_dashboards_and_runbooks_come_along(root: Path) -> None:
         ["promtool", "check", "config", share / "prometheus/prometheus.yml"], check=True, stdout=subprocess.DEVNULL
     )
     assert (share / "alertmanager/alertmanager.yml").exists()
-    assert len(list((share / "grafana/dashboards").glob("*.json"))) == len(
-        list((PROJECT / "grafana/dashboards").iterdir())
-    )
+    for folder in ("dashboards", "provisioning", "quorum"):
+        there, here = share / "grafana" / folder, PROJECT / "grafana" / folder
+        assert _texts(there) == _texts(here) != {}
     named = set(re.findall(r"runbooks/(\w+\.md)", rules.read_text()))
     assert named - {page.name for page in runbooks.iterdir()} == set()
 

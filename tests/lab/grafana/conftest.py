@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from grafana.promql import DISTRICTS
 from tests.unit.grafana.boards import GRAFANA
 
 from . import thousands
@@ -60,10 +61,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Data]]:
             thousands.write(filled / "samples.txt", last)
             thousands.backfill(filled / "samples.txt", filled / "data")
             (filled / "samples.txt").unlink()
+            first = last - thousands.SPACING * (thousands.TIMES - 1)
+            with running(filled) as unrecorded:
+                thousands.record(RULES, DISTRICTS, unrecorded, filled / "data", (first, last))
             with running(filled, _configuration(None, "1m")) as large:
                 time.sleep(max(0.0, begun + WATCHED_FOR - time.time()))
                 assert daemon.poll() is None, (watched / "daemon.log").read_text()[-2000:]
-                first = last - thousands.SPACING * (thousands.TIMES - 1)
                 yield {
                     "daemon": Data("daemon", server, begun + 5, time.time(), "gym-nord", "nord", 1),
                     "5,000 schools": Data(

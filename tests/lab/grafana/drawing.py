@@ -397,7 +397,7 @@ def page(board: Json, place: Place) -> tuple[str, int]:
 
 def draw(server: Prometheus, begin: float, end: float, directory: Path, school: str = "bbs-hafen") -> Iterator[Path]:
     """Draw every dashboard; yield the pictures' paths."""
-    values = {"job": ".+", "instance": ".+", "district": ".*", "port_name": "smtp", "stage": "total"}
+    values = {"job": ".+", "instance": ".+", "district": ".+", "port_name": "smtp", "stage": "total"}
     values |= {"__range": f"{int(end - begin)}s"}
     for board in boards():
         chosen = school if board["uid"] == "portwatch-school" else ".+"

@@ -77,7 +77,7 @@ def test_every_query(data: dict[str, Data], board: str, name: str) -> None:
     slowest = 0.0
     count = 0
     for asked in panel_queries(loaded):
-        for district, school, whole in ((".*", ".+", True), (f"({here.district}|none)", f"({here.school}|x)", False)):
+        for district, school, whole in ((".+", ".+", True), (f"({here.district}|none)", f"({here.school}|x)", False)):
             filled_in = filled(asked.expression, values(here, asked, district=district, school=school))
             answer = _best(here, asked, filled_in)
             count += 1
@@ -93,7 +93,7 @@ def test_every_query(data: dict[str, Data], board: str, name: str) -> None:
             if whole and answer.series and may_be_empty:
                 wrong.append(f"{told}: is listed as empty")
     for asked in variable_queries(loaded):
-        selector, label = label_values(filled(asked.expression, values(here, asked, district=".*", school=".+")))
+        selector, label = label_values(filled(asked.expression, values(here, asked, district=".+", school=".+")))
         found, seconds = here.server.values(label, selector, here.begin, here.end)
         count += 1
         slowest = max(slowest, seconds)
@@ -104,3 +104,21 @@ def test_every_query(data: dict[str, Data], board: str, name: str) -> None:
             wrong.append(f"{name}, {asked}: {len(found)} values")
     print(f"{name}, {board}: {count} queries, the slowest took {slowest:.3f} s")  # noqa: T201
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_schools_without_a_district_can_be_chosen_and_are_shown(data: dict[str, Data], name: str) -> None:
+    here = data[name]
+    board = load(next(path for path in PATHS if path.stem == "portwatch-fleet"))
+    of_district = next(one for one in variable_queries(board) if one.place == "variable district")
+    selector, label = label_values(filled(of_district.expression, values(here, of_district, district="", school="")))
+    found, _ = here.server.values(label, selector, here.begin, here.end)
+    assert {"none", here.district} <= set(found)
+    schools = next(one for one in panel_queries(board) if one.place == "Schools (A)")
+    counted: dict[str, float] = {}
+    for district in (".+", *found):
+        expression = filled(schools.expression, values(here, schools, district=district, school=""))
+        (series,) = _best(here, schools, expression).series
+        counted[district] = float(series["value"][1])
+    (every,) = here.server.instant("count(group by (school) (portwatch_school_info))", here.end).series
+    assert counted.pop(".+") == sum(counted.values()) == float(every["value"][1])

@@ -6,6 +6,8 @@ import asyncio
 import subprocess
 from typing import TYPE_CHECKING
 
+import yaml
+
 from portwatchd.config import built_in_profiles
 from portwatchd.metrics.negotiation import negotiate
 from portwatchd.metrics.own import OwnMetrics
@@ -37,10 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from .prometheus import Prometheus
+
 SCHOOLS = 5_000
 DISTRICTS = 16
 WITH_IPV6 = 10
 """One school in so many has both families."""
+WITHOUT_DISTRICT = 50
+"""One school in so many has no district."""
 TIMES = 3
 SPACING = 240
 """Seconds between two scrapes: Prometheus looks back for 300."""
@@ -77,7 +83,7 @@ _WELL, _UNUSED = Verdict(VerdictKind.OK, Proof.ANSWER), Verdict(VerdictKind.UNUS
 def school(number: int, profile: Profile) -> School:
     """Return one of the schools."""
     name = f"school-{number:04}"
-    labels = (("district", f"district-{number % DISTRICTS:02}"),)
+    labels = (("district", f"district-{number % DISTRICTS:02}"),) if number % WITHOUT_DISTRICT else ()
     return School(name, f"{name}.example.org", f"{name}.example.org", profile, labels)
 
 
@@ -204,6 +210,20 @@ def _families(text: bytes, at: float) -> Iterator[tuple[bytes, bytes]]:
 
 def backfill(openmetrics: Path, data: Path) -> None:
     """Let promtool make blocks of the text."""
-    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(openmetrics), str(data)]
+    _create_blocks("openmetrics", openmetrics, data)
+
+
+def record(rules: Path, name: str, server: Prometheus, data: Path, times: tuple[float, float]) -> None:
+    """Let promtool make blocks of one recorded series, as the server would have recorded it at these times."""
+    groups = yaml.safe_load(rules.read_text())["groups"]
+    chosen = [rule for group in groups for rule in group["rules"] if rule.get("record") == name]
+    alone = data.with_name("recorded.yml")
+    alone.write_text(yaml.safe_dump({"groups": [{"name": "recorded", "rules": chosen}]}))
+    first, last = (f"{at:.0f}" for at in times)
+    _create_blocks("rules", f"--url={server.url}", f"--start={first}", f"--end={last}", f"--output-dir={data}", alone)
+
+
+def _create_blocks(*arguments: str | Path) -> None:
+    command = ["promtool", "tsdb", "create-blocks-from", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -56,6 +56,8 @@ DISCOVERED = "gym-sued"
 """The school that a list of service discovery names, and not the configuration."""
 STRANGE = "gs-feld"
 """The school whose certificate is for another name."""
+NOWHERE = "gs-waldweg"
+"""The school without a district."""
 
 
 def placed(block: int) -> tuple[DemoSchool, ...]:
@@ -69,6 +71,8 @@ def configuration(directory: Path, authority: Authority, schools: tuple[DemoScho
     ca_file.write_bytes(authority.pem)
     document = yaml.safe_load(demo_configuration(ca_file, directory / "portwatchd.db", schools))
     for school in document["schools"]:
+        if school["name"] == NOWHERE:
+            del school["labels"]["district"]
         if school["name"] == STRANGE:
             school["server_name"] = "somebody-else.example.org"
     (found,) = (school for school in document["schools"] if school["name"] == DISCOVERED)

@@ -135,24 +135,45 @@ def test_provisioning_is_of_version_one(name: str) -> None:
 TIMES = ("group_wait", "group_interval", "repeat_interval")
 
 
-def _grouped(route: dict[str, Any], matchers: str) -> list[tuple[Any, ...]]:
-    """Return what a route and those under it match, how they group and when they tell; the contacts' own left out."""
+CONTACT = "it@gym-nord.example.org"
+
+
+def _routes(route: dict[str, Any], matchers: str) -> list[tuple[Any, ...]]:
+    """Return what a route and those under it match, how they group, when they tell and whom."""
     own = str(route.get(matchers, "")).replace("alertname", "alert").replace(", ", "").replace("'", "").replace('"', "")
     groups = [one.replace("alertname", "alert") for one in route.get("group_by", ())]
-    made = [(own.strip("[]"), groups, *(route.get(time) for time in TIMES), route.get("continue"))]
-    return made + [
-        one
-        for under in route.get("routes", ())
-        if "contact" not in str(under.get(matchers))
-        for one in _grouped(under, matchers)
-    ]
+    told = route.get("receiver", "").removeprefix("portwatch-").removeprefix("district-")
+    made = [(own.strip("[]"), groups, *(route.get(time) for time in TIMES), route.get("continue"), told)]
+    return made + [one for under in route.get("routes", ()) for one in _routes(under, matchers)]
 
 
 def test_grafana_groups_and_routes_as_alertmanager_does() -> None:
-    """All but the school's own contact: Grafana's addresses know no templates."""
+    """One school's contact stands for all of them: Grafana's addresses know no templates."""
     here = yaml.safe_load((GRAFANA / "provisioning" / "alerting" / "notifications.yml").read_text("utf-8"))
     there = yaml.safe_load((GRAFANA.parent / "deploy" / "alertmanager" / "alertmanager.yml").read_text("utf-8"))
     (policy,) = here["policies"]
-    assert _grouped(policy, "object_matchers") == _grouped(there["route"], "matchers")
-    named = {policy["receiver"], *(one["receiver"] for one in policy["routes"])}
-    assert named == {one["name"] for one in here["contactPoints"]}
+    theirs = [
+        (own.replace("contact=~.+@.+", f"contact={CONTACT}"), *how) for own, *how in _routes(there["route"], "matchers")
+    ]
+    assert _routes(policy, "object_matchers") == theirs
+    points = {one["name"]: one["receivers"] for one in here["contactPoints"]}
+    assert {f"portwatch-{how[-1]}" for _, *how in theirs} == points.keys()
+    assert [one["settings"]["addresses"] for one in points["portwatch-contact"]] == [CONTACT]
+
+
+def _matchers(route: dict[str, Any]) -> list[list[str]]:
+    own: list[list[str]] = route.get("object_matchers", [])
+    return own + [one for under in route.get("routes", ()) for one in _matchers(under)]
+
+
+def test_policies_have_the_format_that_grafana_reads() -> None:
+    here = yaml.safe_load((GRAFANA / "provisioning" / "alerting" / "notifications.yml").read_text("utf-8"))
+    assert set(here) == {"apiVersion", "contactPoints", "policies"}
+    uids = [receiver["uid"] for point in here["contactPoints"] for receiver in point["receivers"]]
+    assert len(set(uids)) == len(uids)
+    assert all(len(uid) <= alerting.UID_LIMIT for uid in uids)
+    for matcher in _matchers(here["policies"][0]):
+        name, operator, value = matcher
+        assert isinstance(value, str), matcher
+        assert operator in {"=", "!=", "=~", "!~"}
+        assert name in {"alert", "cause", "school", "district", "contact"}, "a label that the alerts have"

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from grafana import alerting
+from grafana.promql import DISTRICTS
 from grafana.words import RUNBOOKS
 from portwatchd.metrics.families import CATALOGUE
 
@@ -37,6 +39,8 @@ FOREIGN = {
     "process_max_fds": set(),
 }
 """Prometheus' own series, and those of prometheus_client's collector of the process."""
+RECORDED = {DISTRICTS: {"school", "district"}}
+"""Series that deploy/prometheus records."""
 ADDED = {"job", "instance", "monitor", "district", "days", "runbook"} | FOREIGN["ALERTS"]
 """Labels of the scrape, of the schools' own (`district`), and those that the queries make."""
 
@@ -80,7 +84,7 @@ def test_all_values(board: Json) -> None:
     for name, one in variables(board).items():
         if one["type"] == "query":
             assert one["multi"] == one["includeAll"]
-            assert one.get("allValue") == ((".*" if name == "district" else ".+") if one["includeAll"] else None)
+            assert one.get("allValue") == (".+" if one["includeAll"] else None), name
 
 
 @each
@@ -183,11 +187,10 @@ def test_every_metric_and_label_is_in_the_catalogue(board: Json) -> None:
         )
         found = selectors(expression) or [(expression, "")]
         for name, matchers in found:
-            assert name in NAMES | FOREIGN.keys(), (asked, name)
+            assert name in NAMES | FOREIGN.keys() | RECORDED.keys(), (asked, name)
             used = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
             of_family = next((set(f.labels) for f in CATALOGUE if name.startswith(f.name)), FOREIGN.get(name, set()))
-            allowed = of_family | {"job", "instance"} | FOREIGN.get(name, set())
-            allowed |= {"district"} if name == "portwatch_school_info" else set()
+            allowed = of_family | {"job", "instance"} | FOREIGN.get(name, set()) | RECORDED.get(name, set())
             allowed |= {"school"} if name.startswith("portwatch_probe_duration_seconds") else set()
             assert used <= allowed, (asked, name, used - allowed)
         for names in re.findall(r"\b(?:by|on|group_left|without|ignoring)\s*\(([^)]*)\)", expression):
@@ -197,6 +200,21 @@ def test_every_metric_and_label_is_in_the_catalogue(board: Json) -> None:
         for target in panel["targets"]:
             used = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", target.get("legendFormat", "")))
             assert used <= LABELS | ADDED, panel["title"]
+
+
+def test_every_recorded_series_is_recorded_with_its_labels() -> None:
+    rules = {rule["record"]: rule["expr"] for group in alerting.rules() for rule in group["rules"] if "record" in rule}
+    for name, labels in RECORDED.items():
+        (kept,) = re.findall(r"by \(([^)]*)\)", rules[name])
+        assert labels | {"monitor", "job", "instance"} == set(kept.split(", "))
+
+
+@each
+def test_no_school_is_left_out_for_want_of_a_district(board: Json) -> None:
+    """The label is the schools' own, so not every one has it; in the recorded series each has."""
+    for asked in [*panel_queries(board), *variable_queries(board)]:
+        for name, matchers in re.findall(r"([\w:]+)\{([^}]*district[^}]*)\}", asked.expression):
+            assert name == DISTRICTS, (asked, matchers)
 
 
 def selectors(expression: str) -> list[tuple[str, str]]:
