@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -161,31 +160,28 @@ def _changed(state: Mapping[int, bool], verdicts: Mapping[int, Verdict]) -> list
 
 def next_ports(running: Round, family: Family, service: Service, state: Mapping[int, bool]) -> list[int]:
     """Return the ports of a range that are asked now: the next few of the rotation, and a few that were lost."""
-    start, rotation = _rotation(running, family, service)
+    start, every = _turn(running, family, service), ports_of(service)
+    step = max(1, len(every) // SAMPLE)
+    rotation = [every[(start + turn * step) % len(every)] for turn in range(min(SAMPLE, len(every)))]
     lost = [port for port, forwarded in state.items() if not forwarded and port not in rotation]
     return [*rotation, *lost[start % len(lost) :][:SAMPLE]] if lost else rotation
 
 
 def turn_on(running: Round, family: Family, service: Service) -> None:
     """Let the next round go on in the rotation."""
-    start, _ = _rotation(running, family, service)
-    running.memory.cursors[family, service.name] = (start + 1) % len(ports_of(service))
+    running.memory.cursors[family, service.name] = (_turn(running, family, service) + 1) % len(ports_of(service))
 
 
-def _rotation(running: Round, family: Family, service: Service) -> tuple[int, list[int]]:
-    """Return where the rotation through a range stands, and the ports whose turn it is."""
-    every = ports_of(service)
-    start = running.memory.cursors.get((family, service.name))
-    if start is None:
-        start = _number(running.school.name) % len(every)
-    step = max(1, len(every) // SAMPLE)
-    return start, [every[(start + turn * step) % len(every)] for turn in range(min(SAMPLE, len(every)))]
+def _turn(running: Round, family: Family, service: Service) -> int:
+    """Return where the rotation through a range stands; schools begin at different ports."""
+    turn = running.memory.cursors.get((family, service.name))
+    return _number(running.school.name) % len(ports_of(service)) if turn is None else turn
 
 
 async def still_forwarded(running: Round, hopper: Hopper) -> bool:
     """Whether all is as it was with the ranges of an address of which every known port is forwarded.
 
-    The ports whose turn it is are asked by two SYNs each. False where anything shows, or where more than them is due.
+    The port whose turn it is is asked by two SYNs. False where anything shows, or where more than that is due.
     """
     memory, family = running.memory, hopper.family
     if memory.sweeping or sweep_due(running) or canaries_due(running, hopper):
@@ -193,11 +189,11 @@ async def still_forwarded(running: Round, hopper: Hopper) -> bool:
     for service in running.school.profile.services:
         if service.protocol is not Protocol.RANGE:
             continue
-        _, ports = _rotation(running, family, service)
-        if None in await asyncio.gather(*map(hopper.as_before, ports)):
+        port = ports_of(service)[_turn(running, family, service)]
+        if await hopper.as_before(port) is None:
             return False
         turn_on(running, family, service)
-        memory.ranges[family, service.name].update(dict.fromkeys(ports, True))
+        memory.ranges[family, service.name][port] = True
     return True
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from portwatchd.model import Depth, Protocol, Target, VerdictKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Mapping
 
-    from portwatchd.model import Family, Service
+    from portwatchd.model import Family, Observation, Service
     from portwatchd.rounds.tools import Round
 
 FULL_EVERY = 10
@@ -19,7 +18,7 @@ FULL_EVERY = 10
 CALM = frozenset({VerdictKind.OK, VerdictKind.UNUSED})
 
 
-def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: Depth) -> list[Target]:
+def targets_of(running: Round, addresses: Collection[tuple[Family, str]], depth: Depth) -> list[Target]:
     """Return what a watch probes: every single-port service at every address.
 
     A port that is not well is asked at the depth of an audit: what only an audit sees must not be forgotten by the
@@ -31,44 +30,36 @@ def targets_of(running: Round, addresses: Iterable[tuple[Family, str]], depth: D
         standing = memory.standings.get((family, service.name))
         return standing is None or standing.believed is None or standing.believed in CALM
 
-    targets = [
+    vouched = _vouched_in_turn(running, addresses) if depth is Depth.WATCH else {}
+    return [
         Target(
             service,
             family,
             address,
             service.first,
             school.server_name,
-            depth if calm(family, service) else Depth.AUDIT,
+            *((depth, vouched.get((address, service.first))) if calm(family, service) else (Depth.AUDIT, None)),
         )
         for family, address in addresses
         for service in school.profile.services
         if service.protocol is not Protocol.RANGE
     ]
-    return _at_a_glance(running, targets) if depth is Depth.WATCH else targets
 
 
-def _at_a_glance(running: Round, targets: Sequence[Target]) -> list[Target]:
-    """Return the targets, where most that are known of are only asked whether that still holds.
+def _vouched_in_turn(
+    running: Round, addresses: Collection[tuple[Family, str]]
+) -> Mapping[tuple[str, int], Observation]:
+    """Return what is known of the ports that are only asked whether that still holds, by address and port.
 
     They take turns: a watch asks one of them in full, the next watch the next, and a port that has few beside it waits
     all the same. Schools begin at different ones, so that every minute has as much to do.
     """
     memory, now = running.memory, running.tools.clock.wall()
-    known: dict[str, list[Target]] = {}
-    for target in targets:
-        vouched = memory.vouched.get((target.address, target.port))
-        if vouched is None or target.depth is not Depth.WATCH:
-            continue
-        if vouched.certificate is None or vouched.certificate.not_after > now:
-            known.setdefault(target.address, []).append(target)
     turn = memory.turn + crc32(running.school.name.encode())
-    glanced = {
-        target
-        for group in known.values()
-        for number, target in enumerate(group)
-        if turn % max(len(group), FULL_EVERY) != number
-    }
-    return [
-        replace(target, known=memory.vouched[target.address, target.port]) if target in glanced else target
-        for target in targets
-    ]
+    known = {key: o for key, o in memory.vouched.items() if o.certificate is None or o.certificate.not_after > now}
+    for _, address in addresses:
+        here = [key for key in known if key[0] == address]
+        number = turn % max(len(here), FULL_EVERY)
+        if number < len(here):
+            del known[here[number]]
+    return known

@@ -95,7 +95,7 @@ async def test_a_range_that_is_lost_as_a_whole_is_named_in_the_next_round(manner
 @pytest.mark.parametrize("manner", Manner)
 async def test_the_rotation_covers_every_port(manner: Manner) -> None:
     watching = Watching(well(manner=manner))
-    await watching.rounds(51)
+    await watching.rounds(101)
     assert state(watching) == RangeState(100, (), ())
     asked = [sent for sent in watching.network.sent if sent.port in RANGE]
     assert {sent.port for sent in asked} == set(RANGE)
@@ -108,7 +108,7 @@ async def test_a_hole_is_found_by_rotation_and_its_end_at_once(manner: Manner, h
     watching = Watching(line)
     await watching.rounds(2)
     line.ports[hole] = LOST
-    for _ in range(50):
+    for _ in range(100):
         report = await watching.rounds(1)
         if says(report, "ftp-data")[0] is VerdictKind.FORWARD_LOST:
             break
