@@ -125,6 +125,23 @@ def _owner(lock: Path) -> bytes:
     return content.strip() if content.startswith(OWNER) else b""
 
 
+def in_use(path: Path) -> bool:
+    """Whether a living daemon holds the lock of this place; not known counts as no. Waits for nobody."""
+    try:
+        descriptor = os.open(_lock_of(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class Lock:
     """The right to write at a place, held by one process at a time and given up by the kernel when it dies.
 
