@@ -75,7 +75,7 @@ class Reader:
         return availability(changes, joined(self._up_to(until, watched)), since, until, veiled)
 
     def _up_to(self, now: float, watched: list[Span]) -> list[Span]:
-        """Return the spans, the last one up to now where a daemon lives: it writes only now and then that it watches."""
+        """Return the spans, the last one up to now where a daemon lives: it seldom writes that it is watching."""
         if watched and 0 < now - watched[-1][1] <= FRESH_SECONDS and place.in_use(self._path):
             return [*watched[:-1], (watched[-1][0], now)]
         return watched
