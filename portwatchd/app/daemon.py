@@ -75,7 +75,7 @@ class Daemon:
         self._clock = SystemClock()
         self._started = self._clock.monotonic()
         self._reading = asyncio.Lock()
-        self._gate = Gate(options.web_config_file)
+        self._gate = Gate(options.web_config_file, self._own.web_config)
         self._pulse = Pulse(Notifier.of(os.environ), self._clock, self._status)
 
     async def run(self) -> int:
