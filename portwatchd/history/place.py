@@ -45,6 +45,10 @@ class Unusable(Exception):
     """The file cannot be used now; the text says why, in words."""
 
 
+class Locked(Unusable):
+    """Another program uses the file at this moment; it may be free in the next."""
+
+
 class Found(StrEnum):
     """What lies at a path."""
 
@@ -170,7 +174,7 @@ class Lock:
                     if time.monotonic() >= until:
                         owner = content.removeprefix(OWNER).removesuffix(b"\n").removesuffix(KEPT)
                         process = owner.decode("ascii", "replace").strip()
-                        raise Unusable(f"another portwatchd uses it (process {process})") from None
+                        raise Locked(f"another portwatchd uses it (process {process})") from None
                     time.sleep(POLL)
             taken = cls(descriptor)
             try:

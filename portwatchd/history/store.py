@@ -14,7 +14,7 @@ from typing import Self
 import structlog
 
 from portwatchd.history import place, schema
-from portwatchd.history.place import Found, Lock, Unusable
+from portwatchd.history.place import Found, Lock, Locked, Unusable
 
 PRUNED_ROWS = 500
 """Changes that are looked at in one step of pruning: a few milliseconds, so that it holds no batch up."""
@@ -71,7 +71,7 @@ class Store:
         except OSError as error:
             raise Unusable(error.strerror or str(error)) from error
         except (sqlite3.Error, schema.Newer) as error:
-            raise Unusable(str(error)) from error
+            raise (Locked if schema.is_locked(error) else Unusable)(str(error)) from error
 
     @classmethod
     def _open_locked(cls, path: Path, lock: Lock, now: float, found: Found, *, damaged: bool, until: float) -> Self:
