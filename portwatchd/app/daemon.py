@@ -115,6 +115,8 @@ class Daemon:
 
             def found() -> None:
                 self._watch(discovery.schools(self._config), scheduler, history)
+                if discovery.settled:
+                    history.part_absent(self._fleet.part_absent(self._clock.wall()))
 
             async def reload() -> str | None:
                 return await self._reload(workshop, discovery, found)

@@ -112,6 +112,10 @@ class Store:
         """Return the list of each source of schools, by its key."""
         return schema.lists(self._connection)
 
+    def parted(self) -> set[str]:
+        """Return the schools that are watched no longer, and are remembered."""
+        return {school for (school,) in self._connection.execute("SELECT school FROM parted")}
+
     def set_apart(self, school: str, now: float) -> None:
         """Move a text that cannot be read out of the way."""
         self._connection.execute("BEGIN IMMEDIATE")
@@ -152,8 +156,7 @@ class Store:
 
     def _reunite(self, batch: Batch, now: float) -> None:
         """Let schools that are watched again be parted no longer; the time in between is not known."""
-        parted = [school for (school,) in self._connection.execute("SELECT school FROM parted")]
-        back = [school for school in parted if school in batch.documents]
+        back = self.parted() & batch.documents.keys()
         self._connection.executemany(schema.HIDE_PARTED, [(now, school) for school in back])
         self._connection.executemany("DELETE FROM parted WHERE school = ?", [(school,) for school in back])
 
