@@ -21,10 +21,10 @@ from portwatchd.config.problem import ConfigError, Refused
 from portwatchd.diagnosis.words import LANGUAGES, choose_language, say
 from portwatchd.model import DiagnosisKind, Family, Report, Words
 from portwatchd.runcommand import add_run
-from portwatchd.selection import DEFAULT_PROFILE, UsageError, Wanted, select
+from portwatchd.selection import DEFAULT_PROFILE, USAGE, UsageError, Wanted, select
 
-WELL, LOST, USAGE, NOT_JUDGED, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
-"""Exit statuses; the last two are what a shell says of a program that SIGINT or SIGPIPE ended."""
+WELL, LOST, NOT_JUDGED, INTERRUPTED, PIPE_CLOSED = 0, 1, 3, 130, 141
+"""Exit statuses beside USAGE; the last two are what a shell says of a program that SIGINT or SIGPIPE ended."""
 
 STATUSES = (
     "exit status: 0 all well; 1 something is lost or faulty, at one school at least; 2 usage or configuration error; "

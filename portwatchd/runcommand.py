@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from portwatchd.config.problem import ConfigError
 from portwatchd.options import DEFAULT_LISTEN_ADDRESS, ListenAddress, LogFormat, LogLevel, RunOptions, listen_address
-from portwatchd.selection import UsageError
+from portwatchd.selection import USAGE, UsageError
 from portwatchd.shard import WHOLE, Shard
 
 SHARD_LIMIT = 1000
@@ -79,6 +80,21 @@ def _shard(number: int | None, total: int | None) -> Shard:
 
 
 def _run(options: argparse.Namespace) -> int:
+    """Run the daemon. Who collects JSON from its log gets what keeps it from starting as JSON too."""
+    try:
+        return _watch(options)
+    except (ConfigError, UsageError) as error:
+        if options.log_format != LogFormat.JSON:
+            raise
+        from portwatchd import journal
+
+        journal.configure(options.log_level, options.log_format)
+        journal.cannot_start(error.problems)
+        journal.close()
+        return USAGE
+
+
+def _watch(options: argparse.Namespace) -> int:
     from portwatchd import app
     from portwatchd.web.serve import CannotListen
 

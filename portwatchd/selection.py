@@ -17,6 +17,8 @@ from portwatchd.model import Family, School
 
 DEFAULT_PROFILE = "iserv"
 
+USAGE = 2
+"""The exit status of a usage or configuration error."""
 CONFIRM_ATTEMPTS, CONFIRM_SPACING = 2, 2.0
 """Of a host that is named on the command line: somebody waits, and may ask again."""
 

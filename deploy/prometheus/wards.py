@@ -233,17 +233,17 @@ and on ({DAEMON}) increase(portwatch_scheduler_rounds_skipped_total[15m]) >= 10"
         _own(
             "PortwatchReloadFailed",
             "warning",
-            "portwatch_config_last_reload_successful == 0",
+            "portwatch_config_last_reload_successful == 0 or portwatch_web_config_last_reload_successful == 0",
             "5m",
             "0s",
             "Whoever edits the configuration may mend a slip first. Not kept: a reload that succeeds is the end.",
             Words("configuration not loaded", "Konfiguration nicht geladen"),
             Words("the configuration could not be read.", "Die Konfiguration war nicht lesbar."),
             Words(
-                "The last reload found a mistake in the configuration. Mend it and reload; the journal names file, line and "
-                "reason.",
-                "Das letzte Neuladen fand einen Fehler in der Konfiguration. Beheben Sie ihn und laden Sie neu; das Journal "
-                "nennt Datei, Zeile und Grund.",
+                "The last reading found a mistake in the configuration, or in that of the web side. Mend it and reload; the "
+                "journal names file, line and reason.",
+                "Das letzte Lesen fand einen Fehler in der Konfiguration oder in der des Webzugangs. Beheben Sie ihn und "
+                "laden Sie neu; das Journal nennt Datei, Zeile und Grund.",
             ),
             Words("The old configuration goes on.", "Die alte Konfiguration gilt weiter."),
             Words(

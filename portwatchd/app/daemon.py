@@ -75,7 +75,7 @@ class Daemon:
         self._clock = SystemClock()
         self._started = self._clock.monotonic()
         self._reading = asyncio.Lock()
-        self._gate = Gate(options.web_config_file)
+        self._gate = Gate(options.web_config_file, self._own.web_config)
         self._pulse = Pulse(Notifier.of(os.environ), self._clock, self._status)
 
     async def run(self) -> int:
@@ -115,6 +115,8 @@ class Daemon:
 
             def found() -> None:
                 self._watch(discovery.schools(self._config), scheduler, history)
+                if discovery.settled:
+                    history.part_absent(self._fleet.part_absent(self._clock.wall()))
 
             async def reload() -> str | None:
                 return await self._reload(workshop, discovery, found)

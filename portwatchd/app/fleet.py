@@ -36,8 +36,8 @@ class Fleet:
         self.memories: dict[str, Memory] = {}
         self._remembered: dict[str, Memory] = {}
         """Memories of schools that are not watched now; one that comes back gets its own."""
-        self._parted: dict[str, tuple[float, School]] = {}
-        """Of those that were watched by this process: until when (Unix seconds), and as what."""
+        self._parted: dict[str, tuple[float, School | None]] = {}
+        """Of those: until when (Unix seconds) and, where this process watched them, as what."""
 
     def recall(self, remembered: dict[str, Memory], now: float) -> None:
         """Take up what the history remembers; audits that fell due meanwhile are spread anew."""
@@ -62,14 +62,20 @@ class Fleet:
                 self.memories[name] = Memory()
                 gone.forgotten.append(name)
         for name in change.added:
-            _, before = self._parted.pop(name, (now, inventory[name]))
+            _, before = self._parted.pop(name, (now, None))
             memory = self._remembered.pop(name, Memory())
-            if not _same(before, inventory[name]):
+            if before is not None and not _same(before, inventory[name]):
                 memory = Memory()
                 gone.forgotten.append(name)
             self.memories[name] = memory
         self.inventory = inventory
         return gone
+
+    def part_absent(self, now: float) -> list[str]:
+        """Count who is remembered from before the start, and not watched, as parted from now on; return their names."""
+        absent = [name for name in self._remembered if name not in self._parted]
+        self._parted |= dict.fromkeys(absent, (now, None))
+        return absent
 
 
 def _same(old: School, new: School) -> bool:

@@ -97,6 +97,11 @@ class Discovery:
         """Whether each source has been read once, with success or not."""
         return all(keeper.tried for keeper in self._keepers.values())
 
+    @property
+    def settled(self) -> bool:
+        """Whether whom each source lists is known, from now or from before the start."""
+        return all(keeper.settled for keeper in self._keepers.values())
+
     async def close(self) -> None:
         """Read no more."""
         tasks = [keeper.task for keeper in self._keepers.values()]
@@ -140,6 +145,8 @@ class Keeper:
         self.source = source
         self.name = source.name
         self.tried = False
+        self.settled = False
+        """Whether a whole list is known, of now or from before the start: no fault left anybody out of it."""
         self.again = asyncio.Event()
         """Set it to have the source read now."""
         self.unusable: Mapping[str, str] = {}
@@ -167,7 +174,8 @@ class Keeper:
 
     def succeed(self, former: Keeper) -> None:
         """Take over the list of one that read the same in another way."""
-        self.tried, self._ok, self._read_at = former.tried, former._ok, former._read_at
+        self.tried, self.settled = former.tried, former.settled
+        self._ok, self._read_at = former._ok, former._read_at
         self._listing, self._stored, self._holding.live = former._listing, former._stored, former._holding.live
         self._shelve()
 
@@ -179,6 +187,7 @@ class Keeper:
             log.warning("discovery begins without a list", source=self.name, problem=str(reason))
             return
         self._listing = Listing(self._stored)
+        self.settled = True
 
     def refit(self, name: str, profiles: Mapping[str, Profile]) -> None:
         """Understand the last list by these profiles. What they make unusable is dropped as by a shorter list."""
@@ -217,7 +226,7 @@ class Keeper:
                 pass
 
     async def _read(self, *, whole: bool) -> None:
-        before = self.live, self.unusable
+        before = self.live, self.unusable, self.settled
         try:
             found = await self.source.read(whole=whole)
         except Broken as reason:
@@ -227,6 +236,7 @@ class Keeper:
             if found is None:
                 return
             self._ok = not found.faults
+            self.settled = self.settled or self._ok
             self._stored = self._stored if found.faults else {}
             self._listing = replace(found, entries={**self._stored, **found.entries})
             self._take(confirms=True)
@@ -234,7 +244,7 @@ class Keeper:
             self._say(faults=found.faults)
         self._read_at = self._clock.wall()
         self._tell()
-        if (self.live, self.unusable) != before or not self.tried:
+        if (self.live, self.unusable, self.settled) != before or not self.tried:
             self.tried = True
             self._changed()
 

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,8 @@ class History:
         self._recent: deque[Transition] = deque(maxlen=RECENT)
         self._loaded: dict[str, Memory] = {}
         self._lists: dict[str, str] = {}
+        self._parted: set[str] = set()
+        """Schools that were parted before the start, and still were when the file was read."""
         self._writer: Writer | None = None
         self._reader = Reader(path) if path is not None else None
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="history-reading")
@@ -140,6 +142,12 @@ class History:
         if self._writer is not None:
             self._writer.part(schema.plain(school), self._clock.wall())
 
+    def part_absent(self, schools: Iterable[str]) -> None:
+        """Part those that nobody watches since the start; who was parted before it goes on being so."""
+        for school in schools:
+            if schema.plain(school) not in self._parted:
+                self.part(school)
+
     def lists(self) -> Mapping[str, str]:
         """Return what is kept of each source of schools, by its key."""
         return self._lists
@@ -203,7 +211,7 @@ class History:
         now = self._clock.wall()
         damaged = []
         try:
-            self._lists = store.lists()
+            self._lists, self._parted = store.lists(), store.parted()
             with _without_collector():
                 for name, memory in decoded(store.documents()):
                     if memory is None:

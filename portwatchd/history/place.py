@@ -45,6 +45,10 @@ class Unusable(Exception):
     """The file cannot be used now; the text says why, in words."""
 
 
+class Locked(Unusable):
+    """Another program uses the file at this moment; it may be free in the next."""
+
+
 class Found(StrEnum):
     """What lies at a path."""
 
@@ -125,6 +129,23 @@ def _owner(lock: Path) -> bytes:
     return content.strip() if content.startswith(OWNER) else b""
 
 
+def in_use(path: Path) -> bool:
+    """Whether a living daemon holds the lock of this place; not known counts as no. Waits for nobody."""
+    try:
+        descriptor = os.open(_lock_of(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class Lock:
     """The right to write at a place, held by one process at a time and given up by the kernel when it dies.
 
@@ -153,7 +174,7 @@ class Lock:
                     if time.monotonic() >= until:
                         owner = content.removeprefix(OWNER).removesuffix(b"\n").removesuffix(KEPT)
                         process = owner.decode("ascii", "replace").strip()
-                        raise Unusable(f"another portwatchd uses it (process {process})") from None
+                        raise Locked(f"another portwatchd uses it (process {process})") from None
                     time.sleep(POLL)
             taken = cls(descriptor)
             try:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from portwatchd.history import document, place, schema, store
-from portwatchd.history.availability import PortAvailability, availability, joined
+from portwatchd.history.availability import PortAvailability, Span, availability, joined
 from portwatchd.history.place import Found, Unusable
+from portwatchd.history.writer import BREAK_SECONDS, WATCHED_SECONDS
 from portwatchd.model import Transition
 from portwatchd.rounds.memory import Memory
 
@@ -17,6 +18,9 @@ EVENTS_LIMIT = 10_000
 """Changes in one answer at most."""
 OF_A_SCHOOL = 1_000_000
 """Changes of one school that an availability is reckoned from: more would be 300 MB, and no school changes so often."""
+
+FRESH_SECONDS = WATCHED_SECONDS + BREAK_SECONDS
+"""So old is the last sign of a daemon that lives and watches at most; one that is older hangs, or was stopped."""
 
 
 class Reader:
@@ -61,15 +65,20 @@ class Reader:
             )
             changes += [schema.from_row(row) for row in within]
             watched = connection.execute(
-                "SELECT since, until FROM watched WHERE until > ? AND since < ? ORDER BY since",
-                (since, until),
+                "SELECT since, until FROM watched WHERE until > ? ORDER BY since", (since - FRESH_SECONDS,)
             ).fetchall()
             veiled = schema.veils(connection, name, since, until)
             of_school = connection.execute("SELECT school, document FROM memory WHERE school = ?", (name,))
             for _, memory in decoded(of_school.fetchall()):
                 if memory is not None:
                     veiled += [(key, begun, until) for key, begun in document.veils(memory).items()]
-        return availability(changes, joined(watched), since, until, veiled)
+        return availability(changes, joined(self._up_to(until, watched)), since, until, veiled)
+
+    def _up_to(self, now: float, watched: list[Span]) -> list[Span]:
+        """Return the spans, the last one up to now where a daemon lives: it seldom writes that it is watching."""
+        if watched and 0 < now - watched[-1][1] <= FRESH_SECONDS and place.in_use(self._path):
+            return [*watched[:-1], (watched[-1][0], now)]
+        return watched
 
     def knows(self, school: str) -> bool:
         """Whether anything is kept of a school."""

@@ -62,6 +62,7 @@ _FAMILIES: Mapping[str, Family] = {kind.value: kind for kind in Family}
 _PROOFS: Mapping[str, Proof] = {kind.value: kind for kind in Proof}
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_ROOM = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 """What SQLite says where it can make no files beside the database: a full disk, a read-only place."""
 
@@ -77,6 +78,11 @@ class Unsound(sqlite3.DatabaseError):
 def is_damage(error: Exception) -> bool:
     """Whether an error says that the file itself is damaged, so that waiting does not help."""
     return isinstance(error, Unsound) or _code(error) in DAMAGE
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether an error says that another program has locked the file, so that it is free in a while."""
+    return _code(error) in LOCKED
 
 
 def _code(error: Exception) -> int:

@@ -14,7 +14,7 @@ from typing import Self
 import structlog
 
 from portwatchd.history import place, schema
-from portwatchd.history.place import Found, Lock, Unusable
+from portwatchd.history.place import Found, Lock, Locked, Unusable
 
 PRUNED_ROWS = 500
 """Changes that are looked at in one step of pruning: a few milliseconds, so that it holds no batch up."""
@@ -71,7 +71,7 @@ class Store:
         except OSError as error:
             raise Unusable(error.strerror or str(error)) from error
         except (sqlite3.Error, schema.Newer) as error:
-            raise Unusable(str(error)) from error
+            raise (Locked if schema.is_locked(error) else Unusable)(str(error)) from error
 
     @classmethod
     def _open_locked(cls, path: Path, lock: Lock, now: float, found: Found, *, damaged: bool, until: float) -> Self:
@@ -111,6 +111,10 @@ class Store:
     def lists(self) -> dict[str, str]:
         """Return the list of each source of schools, by its key."""
         return schema.lists(self._connection)
+
+    def parted(self) -> set[str]:
+        """Return the schools that are watched no longer, and are remembered."""
+        return {school for (school,) in self._connection.execute("SELECT school FROM parted")}
 
     def set_apart(self, school: str, now: float) -> None:
         """Move a text that cannot be read out of the way."""
@@ -152,8 +156,7 @@ class Store:
 
     def _reunite(self, batch: Batch, now: float) -> None:
         """Let schools that are watched again be parted no longer; the time in between is not known."""
-        parted = [school for (school,) in self._connection.execute("SELECT school FROM parted")]
-        back = [school for school in parted if school in batch.documents]
+        back = self.parted() & batch.documents.keys()
         self._connection.executemany(schema.HIDE_PARTED, [(now, school) for school in back])
         self._connection.executemany("DELETE FROM parted WHERE school = ?", [(school,) for school in back])
 

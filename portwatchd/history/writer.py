@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from portwatchd.history import schema
-from portwatchd.history.place import Unusable
+from portwatchd.history.place import Locked, Unusable
 from portwatchd.history.schema import Row, VeilRow
 from portwatchd.history.store import Batch, Store
 from portwatchd.world import Clock
@@ -29,6 +29,8 @@ VEILS_WAITING = 100_000
 """Veils that have lifted and wait likewise (20 MB): one a school where the monitor was cut off; others are dropped."""
 RETRY_SECONDS = 30.0
 """After so long a file that could not be used is tried again."""
+LOCKED_SECONDS = 1.0
+"""Likewise one that only another program's lock keeps from being used."""
 WATCHED_SECONDS = 15.0
 """So often it is written that a daemon is watching."""
 BREAK_SECONDS = 10.0
@@ -75,7 +77,7 @@ class Writer:
         self._closing = False
         self._hurry = False
         self._damaged = False
-        self._retry_at = clock.monotonic() + RETRY_SECONDS
+        self._retry_at = clock.monotonic() + LOCKED_SECONDS
         self._watched_at = clock.monotonic()
         self._span = (math.inf, -math.inf)
         self._prune_at = clock.monotonic()
@@ -169,8 +171,7 @@ class Writer:
         if self._store is None:
             if now < self._retry_at and not closing:
                 return
-            self._retry_at = now + RETRY_SECONDS
-            self._store = self._open()
+            self._store = self._open(now)
             if self._store is None:
                 return
         self._write(self._store, now)
@@ -179,10 +180,11 @@ class Writer:
             self._store.verify()
         self._prune(self._store, now)
 
-    def _open(self) -> Store | None:
+    def _open(self, now: float) -> Store | None:
         try:
             store = Store.open(self._path, self._clock.wall(), damaged=self._damaged)
         except Unusable as error:
+            self._retry_at = now + (LOCKED_SECONDS if isinstance(error, Locked) else RETRY_SECONDS)
             self._on_state(str(error))
             return None
         self._damaged = False
@@ -236,7 +238,14 @@ class Writer:
         self._pruned_to = store.prune(wall - self._retention, self._pruned_to, wall - PARTED_SECONDS)
 
     def _fail(self, error: sqlite3.Error | OSError) -> None:
-        """Close the file; one that is damaged gives way to another at once, else it is tried again later."""
+        """Close the file; one that is damaged gives way to another at once, else it is tried again later.
+
+        One that another program has locked stays open, and the next step writes.
+        """
+        if schema.is_locked(error):
+            self._watched_at = -math.inf
+            self._on_state(str(error))
+            return
         self._damaged = schema.is_damage(error)
         store, self._store = self._store, None
         if store is not None:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from portwatchd.config.problem import Problem
 from portwatchd.model import DiagnosisKind, VerdictKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from portwatchd.model import Report, Transition
 
 WELL = frozenset({DiagnosisKind.OK, VerdictKind.OK, VerdictKind.UNUSED})
@@ -77,3 +80,15 @@ class Journal:
         what = "host key" if change.family is None else "verdict"
         event = "diagnosis changed" if change.service is None else f"{what} changed"
         write(event, **{key: str(value) for key, value in facts.items() if value is not None})
+
+
+def cannot_start(problems: Iterable[object]) -> None:
+    """Write one line for each thing that keeps the daemon from starting; what is wrong in a file has its place."""
+    log = structlog.get_logger()
+    for problem in problems:
+        if isinstance(problem, Problem):
+            place = {"file": problem.file, "line": problem.line, "key": problem.key}
+            known = {name: part for name, part in place.items() if part}
+            log.error("configuration refused", **known, reason=problem.reason)
+        else:
+            log.error("cannot start", reason=str(problem))

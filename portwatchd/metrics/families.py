@@ -207,6 +207,11 @@ CONFIG_RELOAD_AT = MetricFamily(
     Kind.GAUGE,
     "When the configuration was last read with success, in Unix time.",
 )
+WEB_CONFIG_OK = MetricFamily(
+    "portwatch_web_config_last_reload_successful",
+    Kind.GAUGE,
+    "Whether the last reading of the file of --web.config.file succeeded; 1 without one.",
+)
 STORAGE_OK = MetricFamily("portwatch_storage_ok", Kind.GAUGE, "Whether the memory over restarts can be written.")
 
 OWN = (
@@ -224,6 +229,7 @@ OWN = (
     BUILD_INFO,
     CONFIG_RELOAD_OK,
     CONFIG_RELOAD_AT,
+    WEB_CONFIG_OK,
     STORAGE_OK,
     *OPERATION,
 )

@@ -70,6 +70,8 @@ class OwnMetrics:
         Gauge(*_named(families.BUILD_INFO), registry=registry).labels(__version__, platform.python_version()).set(1)
         self._reload_ok = Gauge(*_named(families.CONFIG_RELOAD_OK), registry=registry)
         self._reload_at = Gauge(*_named(families.CONFIG_RELOAD_AT), registry=registry)
+        self._web_config_ok = Gauge(*_named(families.WEB_CONFIG_OK), registry=registry)
+        self._web_config_ok.set(1)
         self._storage_ok = Gauge(*_named(families.STORAGE_OK), registry=registry)
         ProcessCollector(registry=registry)
 
@@ -161,6 +163,10 @@ class OwnMetrics:
         self._reload_ok.set(ok)
         if ok:
             self._reload_at.set(at)
+
+    def web_config(self, ok: bool) -> None:  # noqa: FBT001 - what a gauge is set to
+        """The file that says who may ask was read, with this success."""
+        self._web_config_ok.set(ok)
 
     def storage(self, ok: bool) -> None:  # noqa: FBT001 - what a gauge is set to
         """The memory over restarts can be written, or not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -23,9 +24,13 @@ log = structlog.get_logger()
 class Gate:
     """Owns the access. A file that is broken leaves the access that was."""
 
-    def __init__(self, file: Path | None) -> None:
-        """Read the file; ConfigError with every problem of it. None lets everybody in."""
+    def __init__(self, file: Path | None, on_read: Callable[[bool], None] = lambda _: None) -> None:
+        """Read the file; ConfigError with every problem of it. None lets everybody in.
+
+        `on_read` hears of each later reading whether it succeeded.
+        """
         self._file = file
+        self._on_read = on_read
         self._users = Users()
         self._access, self._tls = Access(), None
         self._looked = float("-inf")
@@ -81,10 +86,12 @@ class Gate:
             closed = bool(self._access.users)
             self._access, self._tls = await asyncio.to_thread(read_access, file)
             self._stamps = await asyncio.to_thread(_stamps, file, self._access)
+            self._on_read(True)
             log.info("web configuration read", file=str(file))
             if closed and not self._access.users:  # an emptied file is a valid one, and may be a mistake
                 log.warning("nobody is asked for a password any more", file=str(file))
         except ConfigError as error:
+            self._on_read(False)
             for problem in error.problems:
                 log.warning("web configuration refused; the old one stays", problem=str(problem))
         finally:

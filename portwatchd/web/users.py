@@ -19,6 +19,8 @@ CACHE = 100
 """Right passwords that are remembered, as keyed digests. Wrong ones are not, so nobody can drive the right ones out."""
 WAITING = 50
 """Passwords that wait for their turn; more are turned away."""
+DECOY_COST = 10
+"""Where there is no hash to go by."""
 PASSWORD_BYTES = 72
 """What bcrypt looks at."""
 
@@ -51,7 +53,9 @@ class Users:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            right = await loop.run_in_executor(self._thread, self._check, password, known, cost(hashes))
+            right = await loop.run_in_executor(
+                self._thread, self._check, password, known, self._decoy_cost(user, hashes)
+            )
         finally:
             self._waiting -= 1
         if right:
@@ -66,6 +70,12 @@ class Users:
         right = bcrypt.checkpw(password.encode()[:PASSWORD_BYTES], hashed)
         return right and known is not None
 
+    def _decoy_cost(self, user: str, hashes: Mapping[str, str]) -> int:
+        """The cost of one of the hashes, the same for a name as long as they are: as if the name were a user's."""
+        number = int.from_bytes(hashlib.blake2b(user.encode(), key=self._key, digest_size=8).digest())
+        costs = sorted(int(match[1]) for match in map(HASH.fullmatch, hashes.values()) if match)
+        return costs[number % len(costs)] if costs else DECOY_COST
+
     def _decoy(self, rounds: int) -> bytes:
         if rounds not in self._decoys:
             # A salt and any digest: nobody has to be able to find a password for it.
@@ -75,12 +85,6 @@ class Users:
     def close(self) -> None:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def cost(hashes: Mapping[str, str]) -> int:
-    """The cost of most of the hashes."""
-    costs = sorted(int(match[1]) for match in map(HASH.fullmatch, hashes.values()) if match)
-    return costs[len(costs) // 2] if costs else 10
 
 
 def credentials(authorization: str) -> tuple[str, str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 SERVICE = "portwatchd.service"
 WORST_EXPOSURE = 1.5
+HEADERS = "import urllib.request as ask; print(ask.urlopen('http://127.0.0.1:10052/', timeout=10).headers)"
 PATIENCE = 4
 """Seconds without a life sign until the manager ends the daemon; the unit's own 60 are too long for a test."""
 MACHINE_BYTES = 1 << 30
@@ -323,6 +324,9 @@ def test_the_role_installs_and_starts_and_a_second_time_changes_nothing(
     facts = {
         "portwatchd_package": str(package),
         "portwatchd_log_level": "debug",
+        "portwatchd_log_format": "json",
+        "portwatchd_options": ["--web.enable-lifecycle"],
+        "portwatchd_web_config": {"http_server_config": {"headers": {"X-Frame-Options": "deny"}}},
         "portwatchd_schools": [{"name": "gym-nord", "host": "127.1.0.1", "labels": {"district": "07"}}],
         "portwatchd_school_files": ["schools.d/*.yml"],
     }
@@ -333,5 +337,8 @@ def test_the_role_installs_and_starts_and_a_second_time_changes_nothing(
     assert (first["failed"], first["unreachable"]) == (0, 0)
     assert machine.show(SERVICE, "ActiveState") == "active"
     assert '"__meta_portwatch_label_district": "07"' in machine.get("/sd")
-    assert machine.run("stat", "--format=%G %a", "/etc/portwatchd/portwatchd.yml") == "portwatchd 640\n"
+    for name in ("portwatchd.yml", "web.yml"):
+        assert machine.run("stat", "--format=%G %a", f"/etc/portwatchd/{name}") == "portwatchd 640\n"
+    assert "X-Frame-Options: deny" in machine.run("python3", "-c", HEADERS)
+    assert '"event": "started"' in machine.run("journalctl", "--unit", SERVICE, "--output=cat")
     assert ansible.play(machine, facts)["changed"] == 0

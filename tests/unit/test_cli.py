@@ -246,3 +246,37 @@ def test_listen_addresses(text: str, host: str, port: int) -> None:
 def test_bad_listen_addresses(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no |neither|does not appear|letters"):
         listen_address(text)
+
+
+def test_a_collector_of_json_gets_each_mistake_at_the_start_as_json(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("schools:\n  - {name: gym-nord, hst: a.example.org}\nglobal: {interval: soon}\n")
+    (tmp_path / "good.yml").write_text(f"storage: {{path: null}}\n{GOOD}")
+    (tmp_path / "web.yml").write_text("basic_auth_users:\n  alice: secret\n")
+    run = "portwatchd run --log.format=json --web.listen-address=127.0.0.1:0"
+
+    def told(options: str) -> list[tuple[object, ...]]:
+        done = shell(f"cd {tmp_path}; {run} {options}")
+        assert (done.returncode, done.stdout) == (2, "")
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        assert all(line["level"] == "error" and line["ts"] and line["reason"] for line in lines)
+        return [(line["event"], line.get("file"), line.get("line"), line.get("key")) for line in lines]
+
+    refused = "configuration refused"
+    assert sorted(told("--config.file=bad.yml"), key=str) == [
+        (refused, "bad.yml", 2, "schools[0].host"),
+        (refused, "bad.yml", 2, "schools[0].hst"),
+        (refused, "bad.yml", 3, "global.interval"),
+    ]
+    assert told("--config.file=gone.yml") == [(refused, "gone.yml", None, None)]
+    assert told("--config.file=good.yml --web.config.file=web.yml") == [
+        (refused, "web.yml", 2, "basic_auth_users.alice")
+    ]
+    assert told("--config.file=good.yml --shard=3") == [("cannot start", None, None, None)]
+    assert told("--config.file=good.yml --web.listen-address=192.0.2.1:1") == [("cannot start", None, None, None)]
+
+
+def test_a_person_reads_the_mistakes_at_the_start_in_plain(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text("global: {interval: soon}\n")
+    done = shell(f"portwatchd run --config.file={tmp_path / 'bad.yml'}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{tmp_path / 'bad.yml'}:1: global.interval: ")

@@ -35,6 +35,7 @@ class Place:
         self.folder = folder
         self.file = folder / "web.yml"
         self.where = ""
+        self.readings: list[bool] = []
         self.authority = trustme.CA()
         self.authority.cert_pem.write_to_path(folder / "ca.crt")
         self.certify("127.0.0.1")
@@ -75,7 +76,7 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
     app = web.Application(middlewares=[errors_as_json])
     app.add_routes([web.get("/", hello), web.get("/api/v1/schools", hello)])
-    server = WebServer(app, Gate(made.file))
+    server = WebServer(app, Gate(made.file, made.readings.append))
     (made.where,) = await server.start([ListenAddress("127.0.0.1", 0)])
     yield made
     await server.stop()
@@ -100,10 +101,12 @@ async def test_a_broken_file_leaves_the_access_that_was(place: Place) -> None:
     place.say("basic_auth_users: {alice: right}")
     assert await place.status() == 401
     assert await place.status(auth=RIGHT) == 200
+    assert place.readings == [True, False]
     place.file.unlink()
     assert await place.status() == 401
     place.say("")
     assert await place.status() == 200
+    assert place.readings == [True, False, False, True]
 
 
 async def test_a_file_that_asks_for_no_password_any_more_is_told_of(place: Place) -> None:

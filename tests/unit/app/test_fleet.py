@@ -62,3 +62,22 @@ def test_another_host_or_profile_is_another_school(fleet: Fleet, other: dict[str
     fleet.memories[SCHOOL.name].standings[SMTP] = Standing(VerdictKind.OK, NOON)
     assert fleet.watch([OTHER, SCHOOL], NOON) == ([], [SCHOOL.name])
     assert fleet.memories[SCHOOL.name] == Memory()
+
+
+def test_who_is_remembered_and_not_watched_after_a_start_is_parted_once_and_known_for_a_week() -> None:
+    def started() -> Fleet:
+        fleet = Fleet(WHOLE)
+        fleet.recall(
+            {name: Memory(standings={SMTP: Standing(VerdictKind.OK, NOON)}) for name in (SCHOOL.name, "x")}, NOON
+        )
+        fleet.watch([OTHER], NOON)
+        assert sorted(fleet.part_absent(NOON)) == [SCHOOL.name, "x"]
+        assert fleet.part_absent(NOON) == []
+        return fleet
+
+    back = started()
+    assert back.watch([OTHER, SCHOOL], LATER) == ([], [])
+    assert back.memories[SCHOOL.name].standings
+    late = started()
+    assert late.watch([OTHER, SCHOOL], LATER + 1) == ([], [])
+    assert late.memories[SCHOOL.name] == Memory()

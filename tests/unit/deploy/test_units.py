@@ -40,3 +40,10 @@ def test_every_shard_has_a_port_and_a_file_of_its_own(number: int) -> None:
     assert (told.shard, told.total_shards) == (number, SHARD_LIMIT)
     assert told.listen_addresses == [ListenAddress("127.0.0.1", 10100 + number)]
     assert told.storage_path == Path(f"/var/lib/portwatchd/shard-{number}.db")
+
+
+@pytest.mark.parametrize("unit", ["portwatchd.service", "portwatchd@.service", "portwatchd.socket"])
+def test_the_documentation_is_a_file_of_the_package(unit: str) -> None:
+    """No page of man: `systemd-analyze verify` calls man on it, which knows the page only where it is installed."""
+    (named,) = re.findall(r"^Documentation=file:(/usr/share/doc/.*)$", (UNITS / unit).read_text(), re.MULTILINE)
+    assert f'"$root{named}"' in (UNITS.parent / "deploy/deb/build.sh").read_text()

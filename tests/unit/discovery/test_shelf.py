@@ -159,3 +159,20 @@ async def test_a_damaged_list_is_a_start_without_one(tmp_path: Path) -> None:
             assert after.names == []
             await after.until(lambda: after.names == ["a"])
     assert "damaged" in logs[0]["problem"]
+
+
+async def test_whom_a_source_lists_is_settled_by_a_whole_list_of_now_or_before(tmp_path: Path) -> None:
+    shelf, config = Kept(), files(tmp_path / "a.json")
+    (tmp_path / "a.json").write_text("[{")
+    async with life(config, shelf) as first:
+        await first.until(lambda: first.discovery.complete)
+        assert not first.discovery.settled
+        (tmp_path / "a.json").write_text("[]")
+        first.discovery.refit(config)
+        await first.until(lambda: first.discovery.settled)
+        (tmp_path / "a.json").write_text(groups("a"))
+        first.discovery.refit(config)
+        await first.until(lambda: first.names == ["a"])
+    (tmp_path / "a.json").write_text("[{")
+    async with life(config, shelf) as second:
+        assert second.discovery.settled

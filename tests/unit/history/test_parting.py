@@ -108,3 +108,17 @@ def test_the_time_between_is_not_known(tmp_path: Path) -> None:
         kept.remember(report_of("gs-sued"), memory_of())
         kept.flush()
     assert seconds() == {"ok": 110, "unknown": 50}
+
+
+def test_who_went_while_no_daemon_ran_goes_at_the_start_and_the_next_start_does_not_begin_the_week_anew(
+    tmp_path: Path,
+) -> None:
+    path, clock = tmp_path / "portwatchd.db", SetClock()
+    with history(path, clock) as kept:
+        fill(kept)
+    for hours in (1, 2):
+        clock.pass_by(3600)
+        with history(path, clock) as kept:
+            assert set(kept.load()) == {"gym-nord", "gs-sued"}
+            kept.part_absent(["gym-nord"])
+        assert stamps(path) == [("gym-nord", NOON + 3600)], hours

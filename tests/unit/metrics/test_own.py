@@ -105,6 +105,13 @@ def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
     assert value(own, "portwatch_config_last_reload_success_timestamp_seconds") == 1_700_000_000.0
 
 
+def test_a_refused_web_configuration_is_told_of() -> None:
+    own = OwnMetrics()
+    assert value(own, "portwatch_web_config_last_reload_successful") == 1
+    own.web_config(ok=False)
+    assert value(own, "portwatch_web_config_last_reload_successful") == 0
+
+
 def test_the_monitors_own_state() -> None:
     own = OwnMetrics()
     own.isolated(isolated=True)

@@ -8,7 +8,7 @@ import pytest
 
 from portwatchd.web import users as module
 from portwatchd.web.access import HASH
-from portwatchd.web.users import Busy, Users, cost, credentials
+from portwatchd.web.users import Busy, Users, credentials
 
 HASHES = {
     "alice": bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode(),
@@ -96,9 +96,31 @@ async def test_guesses_neither_fill_the_memory_nor_hold_up_who_is_known(users: U
     assert len(users._right) == 1
 
 
-def test_the_cost_is_that_of_most_hashes() -> None:
-    assert cost(HASHES) == 4
-    assert cost({}) == 10
+async def test_unknown_users_cost_what_the_known_ones_do_each_always_the_same(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = {f"user{rounds}": f"$2b${rounds:02}${'a' * 53}" for rounds in (4, 6, 12)}
+    held: list[int] = []
+
+    def watched(_: bytes, hashed: bytes) -> bool:
+        match = HASH.fullmatch(hashed.decode())
+        assert match
+        held.append(int(match[1]))
+        return False
+
+    monkeypatch.setattr(bcrypt, "checkpw", watched)
+    rounds: list[list[int]] = []
+    for password in ("one", "other"):
+        held.clear()
+        for number in range(100):
+            assert not await users.may(basic(f"nobody{number}", password), hashes)
+        rounds.append(held.copy())
+    assert rounds[0] == rounds[1]
+    assert all(rounds[0].count(one) > 10 for one in (4, 6, 12))
+    held.clear()
+    for name in hashes:
+        assert not await users.may(basic(name, "wrong"), hashes)
+    assert held == [4, 6, 12]
 
 
 def test_a_colon_in_a_password() -> None:
