@@ -40,7 +40,7 @@ async def test_faults(tmp_path: Path, results: Results) -> None:
     async with servers(tmp_path, switched=BROKEN) as playing:
         config = write(tmp_path, playing.ca_file, counts(SCHOOLS, {}, BROKEN), settings=settings)
         async with watching(config) as running:
-            await warmed_up()
+            await warmed_up(running, SCHOOLS)
             began: dict[str, Broken] = {}
             breaking = asyncio.create_task(break_all(playing, began))
             seen = await look_on(running, until=time.monotonic() + BREAKING + PATIENCE)

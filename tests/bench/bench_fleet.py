@@ -41,9 +41,10 @@ ILL: Mapping[str, Mapping[Kind, float]] = {
 async def test_fleet(what: str, tmp_path: Path, results: Results) -> None:
     async with servers(tmp_path) as playing:
         settings = {"interval": f"{SIZE.interval}s"}
-        config = write(tmp_path, playing.ca_file, counts(SIZE.fleet, ILL[what]), settings=settings)
+        of_kind = counts(SIZE.fleet, ILL[what])
+        config = write(tmp_path, playing.ca_file, of_kind, settings=settings)
         async with watching(config) as running:
-            await warmed_up()
+            await warmed_up(running, of_kind[Kind.WELL])
             if Kind.TARPIT in ILL[what]:
                 await asyncio.sleep(CONFIRMING)
             runs, late = [], []
@@ -79,7 +80,7 @@ async def cost(directory: Path, schools: int) -> float:
         config = write(directory, playing.ca_file, of_kind, settings={"interval": f"{SIZE.interval}s"})
         put_off_audits(config, of_kind)
         async with watching(config) as running:
-            await warmed_up()
+            await warmed_up(running, schools)
             return (await window(running, playing, SIZE.runs * SIZE.window)).cost
 
 

@@ -70,7 +70,7 @@ async def daemon(
     if not audited:
         put_off_audits(config, of_kind)
     async with watching(config) as running:
-        await warmed_up()
+        await warmed_up(running, schools(rows))
         runs = [await window(running, playing) for _ in range(SIZE.runs)]
     assert [run.gained(FAILURES) for run in runs] == [0.0] * SIZE.runs
     return runs

@@ -61,7 +61,7 @@ async def test_reload(tmp_path: Path, results: Results) -> None:
     async with servers(tmp_path) as playing:
         config = write(tmp_path, playing.ca_file, FLEET, settings={"interval": f"{SIZE.interval}s"})
         async with watching(config) as running:
-            await warmed_up()
+            await warmed_up(running, sum(FLEET.values()))
             usual = await longest_answer(running, asyncio.sleep(SIZE.interval / 4))
             before, at = await scrape(running.url, SKIPPED, LOOP), time.time()
             stall = await longest_answer(running, reload(running, config))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,9 @@ SATURATED = 0.9
 """Of the other core; servers that are busier answer late, and what is measured is theirs."""
 LEARNING = 15
 """Seconds that a distance takes at most: its packets are a second apart."""
+PATIENCE = 15
+"""Intervals to wait for the last of a fleet."""
+EXPOSED = "portwatch_school_exposed_host"
 LAG = "portwatch_scheduler_lag_seconds"
 SKIPPED = "portwatch_scheduler_rounds_skipped_total"
 PROBES = "portwatch_probes_total"
@@ -130,9 +134,13 @@ async def window(running: Running, playing: Servers, seconds: float = SIZE.windo
     return Window(end.at - begin.at, end.measured - begin.measured, others(begin, end), memory, before, after)
 
 
-async def warmed_up() -> None:
-    """Wait until every school was looked at twice, and its distance was learnt with the second look."""
+async def warmed_up(running: Running, schools: int) -> None:
+    """Wait until so many schools were looked at twice and all is learnt of them: who is an exposed host comes last."""
     await asyncio.sleep(2 * SIZE.interval + LEARNING)
+    until = time.monotonic() + PATIENCE * SIZE.interval
+    while (learnt := len(list(of(await scrape(running.url, EXPOSED), EXPOSED)))) < schools:
+        assert time.monotonic() < until, f"only {learnt} of {schools} schools are known"
+        await asyncio.sleep(LEARNING)
 
 
 async def last_rounds(running: Running) -> Samples:
