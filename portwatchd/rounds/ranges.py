@@ -189,11 +189,13 @@ async def still_forwarded(running: Round, hopper: Hopper) -> bool:
     for service in running.school.profile.services:
         if service.protocol is not Protocol.RANGE:
             continue
-        port = ports_of(service)[_turn(running, family, service)]
-        if await hopper.as_before(port) is None:
-            return False
+        key, turn = (family, service.name), _turn(running, family, service)
+        port = ports_of(service)[turn]
         turn_on(running, family, service)
-        memory.ranges[family, service.name][port] = True
+        if await hopper.as_before(port) is None:
+            memory.cursors[key] = turn  # it is asked again when the round is judged
+            return False
+        memory.ranges[key][port] = True
     return True
 
 

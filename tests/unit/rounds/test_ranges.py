@@ -101,6 +101,13 @@ async def test_the_rotation_covers_every_port(manner: Manner) -> None:
     assert {sent.port for sent in asked} == set(RANGE)
 
 
+async def test_two_addresses_of_a_family_share_the_rotation() -> None:
+    lines = [well(), well(address="192.0.2.77")]
+    watching = Watching(*lines)
+    await watching.rounds(53)
+    assert state(watching) == RangeState(100, (), ())
+
+
 @pytest.mark.parametrize("hole", [63000, 63049, 63050, 63099])
 @pytest.mark.parametrize("manner", Manner)
 async def test_a_hole_is_found_by_rotation_and_its_end_at_once(manner: Manner, hole: int) -> None:
