@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WAITERS = 1024
 """Proofs in flight, beside the probes: among 10,000 schools that are well, 200 SYNs await the silence they prove."""
-LEARNERS = 64
+LEARNERS = 256
 """Schools that learn their distance at one time: each takes some seconds, mostly in waiting for silence, and 10,000 in
 the same minute after a start would take all permits from the watch."""
 
